@@ -1,0 +1,127 @@
+"""Opens a checkpoint directory as model, processor and dialect, or refuses it in one sentence; never with random weights."""
+
+import json
+import logging
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from llavaplus_graph.chat_model.dialect import Dialect
+from llavaplus_graph.errors import CheckpointError
+
+_ORIGINAL = ("LlavaLlamaForCausalLM", "LlavaMptForCausalLM", "LlavaMistralForCausalLM")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """An opened checkpoint: a `LlavaForConditionalGeneration`, its `LlavaProcessor`, its dialect and where it came from."""
+
+    model: Any
+    processor: Any
+    dialect: Dialect
+    name: str
+
+
+def bundled() -> Path:
+    """Give the directory of the LMM that comes with this package."""
+    return Path(str(files("llavaplus_graph") / "mini"))
+
+
+def check_directory(directory: Path) -> None:
+    """Refuse, before anything is loaded, whatever is not a Hugging Face LLaVA checkpoint with safetensors.
+
+    Raises:
+        CheckpointError: With the reason and the remedy.
+    """
+    if not directory.is_dir():
+        raise CheckpointError(f"There is no model directory {str(directory)!r}; give the path of one, or leave it out for the bundled LMM.")
+    config = _config(directory)
+    architectures = config.get("architectures") or []
+    if any(name in _ORIGINAL for name in architectures) or "mm_vision_tower" in config:
+        raise CheckpointError(
+            f"{str(directory)!r} is in the layout of the original LLaVA code, which would open with random weights; convert it "
+            "to a Hugging Face LlavaForConditionalGeneration directory first."
+        )
+    if config.get("model_type") != "llava":
+        raise CheckpointError(f"{str(directory)!r} holds a model of type {config.get('model_type')!r}; a LLaVA checkpoint (type 'llava') is needed.")
+    if not list(directory.glob("*.safetensors")):
+        raise CheckpointError(f"{str(directory)!r} has no .safetensors weights; other formats can run code and are not opened.")
+
+
+def open_checkpoint(model: str | None, *, dtype: str = "auto", device_map: Any = None) -> Checkpoint:
+    """Load a checkpoint from a directory, offline.
+
+    Args:
+        model: A directory; None means the bundled LMM.
+        dtype: Name of a torch dtype, or `auto` for float32 on a CPU and that of the weights elsewhere.
+        device_map: Passed on to transformers.
+
+    Raises:
+        CheckpointError: If the directory cannot be opened or any weight is missing in it.
+    """
+    directory = bundled() if model is None else Path(model)
+    check_directory(directory)
+    dialect = Dialect.load(directory)
+    import torch
+    from transformers import LlavaForConditionalGeneration
+    from transformers.utils import logging as transformers_logging
+
+    chosen = (torch.float32 if device_map is None else "auto") if dtype == "auto" else getattr(torch, dtype, None)
+    if chosen is None:
+        raise CheckpointError(f"There is no dtype {dtype!r}; use float32, bfloat16, float16 or auto.")
+    transformers_logging.disable_progress_bar()
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    try:
+        lmm, info = LlavaForConditionalGeneration.from_pretrained(
+            directory, dtype=chosen, device_map=device_map, local_files_only=True, use_safetensors=True, output_loading_info=True
+        )
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise CheckpointError(f"{str(directory)!r} cannot be opened as a LLaVA checkpoint: {_first_line(error)}") from error
+    missing = sorted(info["missing_keys"])
+    if missing:
+        raise CheckpointError(f"{str(directory)!r} lacks {len(missing)} weights, for example {missing[0]!r}; it is not a complete LLaVA checkpoint.")
+    return Checkpoint(lmm.eval(), _processor(directory), dialect, directory.name if model is not None else "llavaplus-mini")
+
+
+def _processor(directory: Path) -> Any:
+    """Load tokenizer and image processor; the PIL one, which needs no torchvision and follows the original numerics."""
+    from transformers import AutoTokenizer, CLIPImageProcessorPil, LlavaProcessor
+
+    try:
+        settings = _processor_settings(directory)
+        return LlavaProcessor(
+            image_processor=CLIPImageProcessorPil(**settings.pop("image_processor", {})),
+            tokenizer=AutoTokenizer.from_pretrained(directory, local_files_only=True),
+            patch_size=settings.get("patch_size"),
+            vision_feature_select_strategy=settings.get("vision_feature_select_strategy", "default"),
+            num_additional_image_tokens=settings.get("num_additional_image_tokens", 1),
+        )
+    except (OSError, ValueError, TypeError) as error:
+        raise CheckpointError(f"{str(directory)!r} has no usable tokenizer or processor: {_first_line(error)}") from error
+
+
+def _processor_settings(directory: Path) -> dict[str, Any]:
+    """Read processor_config.json, with the image settings that older directories keep in a file of their own."""
+    settings: dict[str, Any] = {}
+    for name in ("processor_config.json", "preprocessor_config.json"):
+        if (directory / name).exists():
+            found = json.loads((directory / name).read_text("utf-8"))
+            if name == "preprocessor_config.json":
+                found = {"image_processor": found}
+            settings = {**found, **settings}
+    images = {key: value for key, value in settings.get("image_processor", {}).items() if key not in ("image_processor_type", "processor_class")}
+    return {**settings, "image_processor": images}
+
+
+def _config(directory: Path) -> dict[str, Any]:
+    path = directory / "config.json"
+    try:
+        config = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{str(directory)!r} has no readable config.json; it is not a model directory.") from error
+    return config if isinstance(config, dict) else {}
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0][:300]

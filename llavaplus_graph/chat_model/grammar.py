@@ -1,0 +1,122 @@
+"""The grammar of an assistant turn: only bound tools, arguments that fit their schema, quotations out of the instruction.
+
+Writes Lark text for llguidance; pure, knows no tensors. One rule a tool:
+
+    call_0: "{\\"API_name\\": \\"detect_objects\\", \\"API_params\\": {" params_0 "}}"
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from llavaplus_graph.protocol import ACTIONS, THOUGHTS, VALUE
+
+_CHUNK = re.compile(r"\w+|\s+|[^\w\s]", re.UNICODE)
+_FREE = r"/[^🤔🚀👉]*/"
+_THOUGHT = r"/[^🤔🚀👉\n]{0,400}/"
+_MOST_PHRASES = 6  # phrases of a quoted query, joined by " . "
+_LONGEST_INSTRUCTION = 4_000  # characters of the conversation that quotations may come from, newest last
+
+Choice = Literal["auto", "any", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool as the grammar knows it: the name the LMM writes and the JSON schema of its arguments."""
+
+    name: str
+    schema: Mapping[str, Any] = field(default_factory=dict)
+
+
+def turn_grammar(tools: Sequence[ToolSpec], *, choice: Choice = "auto", instruction: str = "", parallel: bool = True, only_call: str | None = None) -> str:
+    """Write the grammar of one assistant turn.
+
+    Args:
+        tools: The bound tools; empty means that no call is possible.
+        choice: `auto` leaves it to the LMM whether to call, `any` forces a call, `none` forbids one.
+        instruction: What the user said; string arguments marked `x-quoted` must be words of it.
+        parallel: Whether several calls may stand in one turn.
+        only_call: Name of the one tool that may be called.
+    """
+    allowed = [tool for tool in tools if only_call in (None, tool.name)]
+    rules = [f"start: {_lit(' ')}? {_lit(THOUGHTS + ' ')} THOUGHT {_lit(chr(10) + ACTIONS + ' ')} actions {_lit(chr(10) + VALUE + ' ')} FREE"]
+    rules += [f"THOUGHT: {_THOUGHT}", f"FREE: {_FREE}"]
+    calls = [f"call_{index}" for index in range(len(allowed))] if choice != "none" else []
+    if not calls:
+        rules.append(f"actions: {_lit('[]')}")
+        return "\n".join(rules)
+    several = f"({_lit(', ')} call)*" if parallel else ""
+    some = f"{_lit('[')} call {several} {_lit(']')}"
+    rules.append(f"actions: {some}" if choice == "any" else f"actions: {_lit('[]')} | {some}")
+    rules.append(f"call: {' | '.join(calls)}")
+    spans = _span_rules(instruction)
+    for index, tool in enumerate(allowed):
+        rules += _tool_rules(index, tool, quotable=bool(spans))
+    return "\n".join([*rules, *spans])
+
+
+def quoted(schema: Mapping[str, Any]) -> bool:
+    """Tell whether an argument is to be quoted from the user's words."""
+    return bool(schema.get("x-quoted"))
+
+
+def _tool_rules(index: int, tool: ToolSpec, *, quotable: bool) -> list[str]:
+    head = json.dumps({"API_name": tool.name, "API_params": {}})[:-3]
+    rules = [f"call_{index}: {_lit(head)} params_{index} {_lit('}')}"]
+    properties: Mapping[str, Any] = tool.schema.get("properties") or {}
+    if not properties:
+        return [*rules, f"params_{index}: {_json(tool.schema)}" if _open(tool.schema) else f"params_{index}: {_lit('{}')}"]
+    if not (quotable and any(quoted(value) for value in properties.values())):
+        return [*rules, f"params_{index}: {_json(tool.schema)}"]
+    return rules + _object_rules(index, tool.schema, properties)
+
+
+def _object_rules(index: int, schema: Mapping[str, Any], properties: Mapping[str, Any]) -> list[str]:
+    """Write an object key by key, so that some of its values can be quotations.
+
+    `rest_i_k` is what may follow key k once something was written, `open_i_k` what may follow while nothing was.
+    """
+    required = set(schema.get("required") or ())
+    definitions = {key: schema[key] for key in ("$defs", "definitions") if key in schema}
+    rules = [f"params_{index}: {_lit('{')} open_{index}_0"]
+    names = list(properties)
+    for k, name in enumerate(names):
+        value = f"value_{index}_{k}"
+        pair = f"{_lit(json.dumps(name) + ': ')} {value}"
+        skip_open, skip_rest = ("", "") if name in required else (f" | open_{index}_{k + 1}", f" | rest_{index}_{k + 1}")
+        rules.append(f"open_{index}_{k}: {pair} rest_{index}_{k + 1}{skip_open}")
+        rules.append(f"rest_{index}_{k}: {_lit(', ')} {pair} rest_{index}_{k + 1}{skip_rest}")
+        rules.append(f"{value}: {_value(properties[name], name, definitions)}")
+    end = len(names)
+    return [*rules, f"open_{index}_{end}: {_lit('}')}", f"rest_{index}_{end}: {_lit('}')}"]
+
+
+def _value(schema: Mapping[str, Any], name: str, definitions: Mapping[str, Any]) -> str:
+    if not quoted(schema):
+        return _json({**schema, **definitions})
+    span = "QUERY" if name == "query" else "SPAN"
+    empty = f" | {_lit(chr(34) * 2)}" if schema.get("default") == "" else ""
+    return f"{_lit(chr(34))} {span} {_lit(chr(34))}{empty}"
+
+
+def _span_rules(instruction: str) -> list[str]:
+    chunks = [json.dumps(chunk)[1:-1] for chunk in _CHUNK.findall(instruction[-_LONGEST_INSTRUCTION:])]
+    if not any(chunk.strip() for chunk in chunks):
+        return []
+    joined = " | ".join(" \" . \" ".join(["WORDS"] * count) for count in range(1, _MOST_PHRASES + 1))
+    return [f"WORDS: %regex {json.dumps({'substring_chunks': chunks}, ensure_ascii=False)}", "SPAN: WORDS", f"QUERY: {joined}"]
+
+
+def _open(schema: Mapping[str, Any]) -> bool:
+    return bool(schema.get("additionalProperties"))
+
+
+def _json(schema: Mapping[str, Any]) -> str:
+    options = {"x-guidance": {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}}
+    return f"%json {json.dumps({**schema, **options}, ensure_ascii=False)}"
+
+
+def _lit(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,63 @@
+"""A user's message: words, pictures and visual prompts. Pictures become handles at once, pixels stay in the store."""
+
+import base64
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from langchain_core.messages import HumanMessage
+from PIL import Image
+
+from llavaplus_graph.errors import PictureError
+from llavaplus_graph.images import HANDLE, ImageStore, default_store, read_picture
+from llavaplus_graph.protocol import render_boxes, render_points
+
+
+def user_message(
+    text: str,
+    *,
+    images: Sequence[str | Path | bytes | Image.Image] = (),
+    boxes: Sequence[Sequence[float]] = (),
+    points: Sequence[Sequence[float]] = (),
+    point_labels: Sequence[int] = (),
+    store: ImageStore | None = None,
+    inline: bool = False,
+) -> HumanMessage:
+    """Make a standard message that any node, trace or checkpoint can carry.
+
+    Args:
+        text: The words.
+        images: Paths, bytes, PIL images or handles, in the order in which the user will count them.
+        boxes: Boxes the user drew, normalised x1, y1, x2, y2 in [0, 1].
+        points: Points the user set, normalised x, y in [0, 1].
+        point_labels: 1 (keep) or 0 (leave out) for every point; all 1 when not given.
+        store: Where the pictures go; the default store unless named.
+        inline: Carry the pixels themselves as base64 PNG, for models outside this package.
+
+    Raises:
+        PictureError: If a picture cannot be read, or a box or point is not normalised.
+    """
+    for numbers in (*boxes, *points):
+        if len(numbers) not in (2, 4) or not all(0 <= number <= 1 for number in numbers):
+            raise PictureError(f"The visual prompt {list(numbers)!r} must hold 2 or 4 numbers between 0 and 1, shares of width and height.")
+    if point_labels and len(point_labels) != len(points):
+        raise PictureError(f"There are {len(points)} points but {len(point_labels)} point labels; give one label a point.")
+    prompt = (render_boxes(boxes) if boxes else "") + (render_points(points, point_labels) if points else "")
+    target = store or default_store()
+    blocks: list[dict[str, Any]] = [_inline_block(image, target) if inline else _handle_block(image, target) for image in images]
+    return HumanMessage(content=[*blocks, {"type": "text", "text": text + prompt}])
+
+
+def _handle_block(image: str | Path | bytes | Image.Image, store: ImageStore) -> dict[str, Any]:
+    if isinstance(image, str) and HANDLE.fullmatch(image):
+        store.get(image)
+        return {"type": "image", "file_id": image}
+    return {"type": "image", "file_id": store.put(image if isinstance(image, Image.Image) else read_picture(image))}
+
+
+def _inline_block(image: str | Path | bytes | Image.Image, store: ImageStore) -> dict[str, Any]:
+    picture = store.get(image) if isinstance(image, str) and HANDLE.fullmatch(image) else read_picture(image)
+    buffer = BytesIO()
+    picture.save(buffer, "PNG")
+    return {"type": "image", "base64": base64.b64encode(buffer.getvalue()).decode(), "mime_type": "image/png"}

@@ -1,0 +1,24 @@
+"""The one place where the command line imports what is slow to import: ``lazy.conversation`` loads it when first used.
+
+Example:
+    >>> from llavaplus_graph.cli import lazy
+    >>> lazy.catalogue.rows()[0]["name"]
+    'detect_objects'
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from llavaplus_graph.cli import catalogue as catalogue
+    from llavaplus_graph.cli import conversation as conversation
+
+_SLOW = ("catalogue", "conversation")
+
+
+def __getattr__(name: str) -> object:
+    if name not in _SLOW:
+        raise AttributeError(f"module 'llavaplus_graph.cli.lazy' has no attribute {name!r}")
+    return import_module(f"llavaplus_graph.cli.{name}")

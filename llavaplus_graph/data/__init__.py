@@ -1,0 +1,1 @@
+"""Instruction data: phrasings, pictures, conversations, records and how they become tokens."""

@@ -1,0 +1,149 @@
+"""Authored instruction phrasings and how their slots are filled; does not know what a skill answers.
+
+A phrasing is one line of `phrasings/*.yaml`, for example `"Is there a [{thing}] {place}?"`: the brackets mark the words that
+become the argument, the braces are slots.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from llavaplus_graph.errors import DataError
+
+_TOKEN = re.compile(r"\[([^\]]*)\]")
+_SLOT = re.compile(r"(\b[Aa]n? )?\{(\w+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Phrasing:
+    """One authored way to ask for something.
+
+    Attributes:
+        skill: The skill it asks for; None when no skill is needed.
+        text: The line with its brackets and slots.
+        family: The file and the intention within that file it belongs to, unique over all files.
+        arguments: Arguments given by the author instead of by brackets; values may be slots.
+        marks: The kind of visual prompt the words go with (`box`, `points`, `any`), if any.
+        then: A skill that follows in the next round.
+        answers: What may be said when no skill is needed.
+        plans: Skill by kind of picture, for words whose meaning depends on the picture; or `sight`.
+    """
+
+    skill: str | None
+    text: str
+    family: str
+    arguments: Mapping[str, Any] | None = None
+    marks: str | None = None
+    then: str | None = None
+    answers: tuple[str, ...] = ()
+    plans: Mapping[str, str] | str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of an instruction; `quoted` when it becomes (part of) an argument."""
+
+    text: str
+    quoted: bool = False
+
+
+@dataclass(slots=True)
+class Filled:
+    """A phrasing with its slots filled: the segments in order and the value each slot got."""
+
+    segments: list[Segment]
+    values: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The instruction as the user types it."""
+        return "".join(segment.text for segment in self.segments)
+
+    @property
+    def quotes(self) -> list[str]:
+        """The stretches that become arguments, in order."""
+        return [segment.text for segment in self.segments if segment.quoted]
+
+
+@cache
+def load_phrasings() -> tuple[Phrasing, ...]:
+    """Read every authored phrasing of the package, in the order of the files."""
+    folder = files("llavaplus_graph.data") / "phrasings"
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    return tuple(p for name in names if name != "vocabulary.yaml" for p in read_phrasings((folder / name).read_text("utf-8"), name))
+
+
+def read_phrasings(text: str, name: str) -> list[Phrasing]:
+    """Read one file of phrasings.
+
+    Raises:
+        DataError: If the file is not YAML or a family lacks its name or phrasings; the message names both.
+    """
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise DataError(f"{name} is not YAML: {error}.") from error
+    found = []
+    for family in document.get("families") or ():
+        if "name" not in family or not isinstance(family.get("phrasings"), list):
+            raise DataError(f"{name}: the family {family.get('name')!r} needs a name and a list of phrasings.")
+        for line in family["phrasings"]:
+            found.append(
+                Phrasing(
+                    skill=document.get("skill"),
+                    text=str(line),
+                    family=f"{name.removesuffix('.yaml')}/{family['name']}",
+                    arguments=family.get("arguments"),
+                    marks=family.get("marks", document.get("marks")),
+                    then=document.get("then"),
+                    answers=tuple(family.get("answers") or ()),
+                    plans=family.get("plans"),
+                )
+            )
+    return found
+
+
+def fill(phrasing: Phrasing, value_of: Callable[[str], str]) -> Filled:
+    """Replace every slot by a value and split the line at its brackets.
+
+    Args:
+        phrasing: The line to fill.
+        value_of: Gives a value for a slot name without its trailing number; called once a slot.
+    """
+    filled = Filled([])
+
+    def value(match: re.Match[str]) -> str:
+        article, slot = match.groups()
+        if slot not in filled.values:
+            filled.values[slot] = value_of(slot.rstrip("0123456789"))
+        text = filled.values[slot]
+        if article:
+            vowel = text[:1].lower() in "aeiou"
+            article = f"{article[0]}{'n' if vowel else ''} "
+        return f"{article or ''}{text}"
+
+    position = 0
+    pieces: list[tuple[str, bool]] = []
+    for match in _TOKEN.finditer(phrasing.text):
+        pieces += [(phrasing.text[position : match.start()], False), (match.group(1), True)]
+        position = match.end()
+    pieces.append((phrasing.text[position:], False))
+    for piece, quoted in pieces:
+        filled.segments.append(Segment(_SLOT.sub(value, piece), quoted))
+    _agree(filled.segments)
+    return filled
+
+
+def _agree(segments: list[Segment]) -> None:
+    """Turn `a` into `an` where a bracket that follows it begins with a vowel."""
+    for index in range(len(segments) - 1):
+        head, following = segments[index].text, segments[index + 1].text
+        match = re.search(r"\b([Aa])n? $", head)
+        if match and following:
+            vowel = following[0].lower() in "aeiou"
+            segments[index] = Segment(f"{head[: match.start()]}{match.group(1)}{'n' if vowel else ''} ", segments[index].quoted)

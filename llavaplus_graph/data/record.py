@@ -1,0 +1,86 @@
+"""A record: one conversation in the JSON of the released LLaVA-Plus files. Knows the keys, not the words.
+
+    {"unique_id": "mini-words-17", "image": "pictures/sign/00012.jpg", "data_source": "mini", "conversations": [
+      {"from": "human", "value": "<image>\\nWhat does it say?"},
+      {"from": "gpt", "thoughts": "I need read_text.", "actions": [{"API_name": "read_text", "API_params": {}}], "value": "..."}]}
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from llavaplus_graph.errors import DataError
+from llavaplus_graph.protocol import Action, Turn, render_turn
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One conversation and the files of its pictures, relative to an image folder.
+
+    Attributes:
+        unique_id: Name of the record, unique within its file.
+        images: Picture files in the order of their image tokens; empty for text alone.
+        conversations: The turns as they stand in the file.
+        data_source: Where the record comes from.
+    """
+
+    unique_id: str
+    images: tuple[str, ...]
+    conversations: tuple[Mapping[str, Any], ...]
+    data_source: str = "mini"
+
+    def to_json(self) -> str:
+        """Write the record as one line of JSON."""
+        body: dict[str, Any] = {"unique_id": self.unique_id}
+        if self.images:
+            body["image"] = self.images[0] if len(self.images) == 1 else list(self.images)
+        body |= {"data_source": self.data_source, "conversations": list(self.conversations)}
+        return json.dumps(body, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, line: str) -> "Record":
+        """Read a record.
+
+        Raises:
+            DataError: If the text is not a JSON object with a list of conversations.
+        """
+        try:
+            body = json.loads(line)
+            image = body.get("image") or []
+            images = (image,) if isinstance(image, str) else tuple(map(str, image))
+            turns = tuple(dict(turn) for turn in body["conversations"])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"Not a record: {line[:80]!r} ({type(error).__name__}).") from error
+        return cls(str(body.get("unique_id", "")), images, turns, str(body.get("data_source", "")))
+
+    def turns(self) -> list[tuple[Literal["human", "gpt"], str]]:
+        """Give speaker and text of every turn, assistant turns merged into the wire format."""
+        return [("human", turn["value"]) if turn["from"] == "human" else ("gpt", render_turn(gpt_turn(turn))) for turn in self.conversations]
+
+
+def gpt_turn(turn: Mapping[str, Any]) -> Turn:
+    """Read an assistant turn out of its stored keys; keys that are absent stay absent."""
+    actions = turn.get("actions")
+    calls = None if actions is None else tuple(Action(call["API_name"], call.get("API_params") or {}) for call in actions)
+    return Turn(turn.get("thoughts"), calls, turn.get("value"))
+
+
+def human(text: str) -> dict[str, Any]:
+    """Store a human turn."""
+    return {"from": "human", "value": text}
+
+
+def gpt(thoughts: str, actions: Sequence[Action], value: str) -> dict[str, Any]:
+    """Store an assistant turn."""
+    calls = [{"API_name": action.name, "API_params": dict(action.params)} for action in actions]
+    return {"from": "gpt", "thoughts": thoughts, "actions": calls, "value": value}
+
+
+def read_records(path: Path) -> Iterator[Record]:
+    """Read a file of one record a line, lazily."""
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            if line.strip():
+                yield Record.from_json(line)

@@ -1,0 +1,168 @@
+"""One turn of the LMM: with skills, with one chance to repair an unreadable plan, or without. Knows no graph.
+
+The course of a turn is written once, as a generator that asks for model calls; `Lmm.ask` and `Lmm.aask` serve it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolCall
+from langchain_core.runnables import Runnable, run_in_executor
+from langchain_core.tools import BaseTool
+
+from llavaplus_graph.errors import ConfigError
+from llavaplus_graph.graph.pictures import with_pixels
+from llavaplus_graph.images import ImageStore
+
+REMINDER = (
+    "Your last plan could not be read: {problem}. "
+    "Call skills with their name and all their arguments, or answer without a skill."
+)
+"""Stands behind the conversation when a plan is asked for again; it never enters the state."""
+
+INVALID_PLAN = "invalid_plan"
+"""Key of ``response_metadata``: why a plan could not be used, one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    messages: list[BaseMessage]
+    may_act: bool
+
+
+class Lmm:
+    """A chat model together with the skills it may call.
+
+    Args:
+        model: the chat model.
+        skills: what it may call; none at all is fine.
+        store: where the pictures of its messages are.
+
+    Raises:
+        ConfigError: the model cannot call tools.
+    """
+
+    def __init__(self, model: BaseChatModel, skills: Sequence[BaseTool], store: ImageStore) -> None:
+        self._acting: Runnable[list[BaseMessage], BaseMessage] = model
+        self._answering: Runnable[list[BaseMessage], BaseMessage] = model
+        if skills:
+            try:
+                self._acting = model.bind_tools(skills)
+                self._answering = model.bind_tools(skills, tool_choice="none")
+            except NotImplementedError:
+                name = type(model).__name__
+                raise ConfigError(f"{name} cannot call tools; use ChatLlavaPlus or another model that can") from None
+        self._reads_handles = bool(getattr(model, "reads_handles", False))
+        self._store = store
+
+    def ask(self, messages: Sequence[BaseMessage], *, may_act: bool = True) -> AIMessage:
+        """The LMM's next message.
+
+        Args:
+            messages: the whole conversation, pictures as handles.
+            may_act: whether it may call skills; otherwise it has to answer.
+
+        Returns:
+            A plan (every call has an id that the conversation has not seen) or an answer. After two unreadable plans
+            it is an answer made without skills, with the reason in ``response_metadata["invalid_plan"]``.
+        """
+        turn = _turn(messages, may_act)
+        request = next(turn)
+        while True:
+            reply = self._model_for(request).invoke(self._visible(request.messages))
+            try:
+                request = turn.send(_as_ai(reply))
+            except StopIteration as done:
+                return _with_new_ids(done.value, messages)
+
+    async def aask(self, messages: Sequence[BaseMessage], *, may_act: bool = True) -> AIMessage:
+        """As `ask`."""
+        turn = _turn(messages, may_act)
+        request = next(turn)
+        while True:
+            visible = await run_in_executor(None, self._visible, request.messages)
+            reply = await self._model_for(request).ainvoke(visible)
+            try:
+                request = turn.send(_as_ai(reply))
+            except StopIteration as done:
+                return _with_new_ids(done.value, messages)
+
+    def _model_for(self, request: _Request) -> Runnable[list[BaseMessage], BaseMessage]:
+        return self._acting if request.may_act else self._answering
+
+    def _visible(self, messages: list[BaseMessage]) -> list[BaseMessage]:
+        return messages if self._reads_handles else with_pixels(messages, self._store)
+
+
+def _turn(messages: Sequence[BaseMessage], may_act: bool) -> Generator[_Request, AIMessage, AIMessage]:
+    problem = None
+    if may_act:
+        reply = yield _Request(list(messages), may_act=True)
+        problem = _problem_of(reply)
+        if problem is None:
+            return reply
+        reminder = SystemMessage(REMINDER.format(problem=problem))
+        reply = yield _Request([*messages, reminder], may_act=True)
+        problem = _problem_of(reply)
+        if problem is None:
+            return reply
+    reply = yield _Request(list(messages), may_act=False)
+    return _answer_only(reply, problem)
+
+
+def _as_ai(reply: BaseMessage) -> AIMessage:
+    if not isinstance(reply, AIMessage):
+        raise TypeError(f"a chat model must return an AIMessage, not a {type(reply).__name__}")
+    return reply
+
+
+def _problem_of(reply: AIMessage) -> str | None:
+    reason = reply.response_metadata.get(INVALID_PLAN)
+    if reason:
+        return str(reason)
+    if reply.invalid_tool_calls:
+        broken = reply.invalid_tool_calls[0]
+        return f"the arguments of {broken.get('name') or 'a call'} are not a JSON object"
+    return None
+
+
+def _answer_only(reply: AIMessage, problem: str | None) -> AIMessage:
+    """What a model said that was told to call nothing, without the calls it may have made all the same."""
+    own = _problem_of(reply)
+    if reply.tool_calls:
+        own = "skills were called where an answer was due"
+    if reply.tool_calls or reply.invalid_tool_calls:
+        reply = with_calls(reply, [])
+    reason = problem or own
+    if reason is None:
+        return reply
+    return reply.model_copy(update={"response_metadata": {**reply.response_metadata, INVALID_PLAN: reason}})
+
+
+def with_calls(message: AIMessage, calls: list[ToolCall]) -> AIMessage:
+    """The same message (its id too) with its text and other calls; content blocks would repeat the old ones."""
+    return AIMessage(
+        content=message.text,
+        tool_calls=calls,
+        id=message.id,
+        name=message.name,
+        additional_kwargs={key: value for key, value in message.additional_kwargs.items() if key != "tool_calls"},
+        response_metadata=message.response_metadata,
+        usage_metadata=message.usage_metadata,
+    )
+
+
+def _with_new_ids(reply: AIMessage, messages: Sequence[BaseMessage]) -> AIMessage:
+    """Results are kept by call id, so no id may be missing or come twice in a conversation."""
+    taken = {call["id"] for message in messages if isinstance(message, AIMessage) for call in message.tool_calls}
+    calls: list[ToolCall] = []
+    for call in reply.tool_calls:
+        new = call["id"] if call["id"] and call["id"] not in taken else f"call_{uuid.uuid4().hex}"
+        taken.add(new)
+        calls.append(ToolCall(type="tool_call", name=call["name"], args=call["args"], id=new))
+    same = [call["id"] for call in calls] == [call["id"] for call in reply.tool_calls]
+    return reply if same else with_calls(reply, calls)

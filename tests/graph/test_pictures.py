@@ -1,0 +1,117 @@
+"""Inline pictures in every spelling, handles, and pixels for models that do not know handles."""
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from PIL import Image
+
+from llavaplus_graph.errors import LlavaPlusError, PictureError
+from llavaplus_graph.graph import create_llavaplus_graph
+from llavaplus_graph.graph.intake import take_in
+from llavaplus_graph.images import ImageStore
+from llavaplus_graph.testing import ScriptedLmm, call
+
+
+def png(colour: str = "red") -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 6), colour).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+B64 = base64.b64encode(png()).decode()
+URI = f"data:image/png;base64,{B64}"
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param({"type": "image", "base64": B64, "mime_type": "image/png"}, id="langchain-v1"),
+        pytest.param({"type": "image", "url": URI}, id="langchain-v1-data-uri"),
+        pytest.param({"type": "image", "source_type": "base64", "data": B64}, id="langchain-v0"),
+        pytest.param({"type": "image_url", "image_url": {"url": URI}}, id="openai"),
+        pytest.param({"type": "image_url", "image_url": URI}, id="openai-bare-string"),
+        pytest.param({"type": "input_image", "image_url": URI}, id="openai-responses"),
+        pytest.param({"type": "image", "source": {"type": "base64", "data": B64}}, id="anthropic"),
+    ],
+)
+def test_an_inline_picture_becomes_a_handle(tmp_path: Path, block: dict[str, Any]) -> None:
+    store = ImageStore(tmp_path)
+    message = HumanMessage([block, {"type": "text", "text": "What is it?"}], id="m1")
+    taken = take_in([message], [], store)
+    handle = store.put(png())
+    assert taken.pictures == [handle]
+    assert taken.changed[0].content == [{"type": "image", "file_id": handle}, {"type": "text", "text": "What is it?"}]
+    assert taken.changed[0].id == "m1"
+
+
+def test_the_state_holds_the_replaced_message_only(tmp_path: Path) -> None:
+    store, lmm = ImageStore(tmp_path), ScriptedLmm(["A red picture."])
+    block = {"type": "image", "base64": B64, "mime_type": "image/png"}
+    out = create_llavaplus_graph(lmm, [], store=store).compile().invoke({"messages": [HumanMessage([block])]})
+    assert [type(message) for message in out["messages"]] == [HumanMessage, AIMessage]
+    assert B64 not in repr(out)
+    assert B64 not in repr(lmm.requests)
+
+
+@pytest.mark.parametrize(
+    ("block", "sentence"),
+    [
+        pytest.param({"type": "image", "url": "http://169.254.169.254/a.png"}, "URLs are not fetched", id="url"),
+        pytest.param({"type": "image_url", "image_url": {"url": "file:///a.png"}}, "are not fetched", id="file-url"),
+        pytest.param({"type": "image", "url": "data:image/png,abc"}, "is not base64", id="data-uri-without-base64"),
+        pytest.param({"type": "image", "base64": "abc"}, "is not base64", id="bad-base64"),
+        pytest.param({"type": "image", "base64": "aGVsbG8="}, "neither PNG, JPEG nor WEBP", id="no-picture"),
+        pytest.param({"type": "image", "image": "x"}, "is not understood", id="unknown-spelling"),
+        pytest.param({"type": "image", "file_id": "file-abc"}, "is not a picture of", id="foreign-file-id"),
+        pytest.param(
+            {"type": "image", "file_id": "img_0123456789abcdef"}, "is not a picture of", id="not-in-the-store"
+        ),
+    ],
+)
+def test_a_picture_that_cannot_be_taken_in_is_told(tmp_path: Path, block: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(PictureError, match=sentence):
+        take_in([HumanMessage([block])], [], ImageStore(tmp_path))
+
+
+def test_a_conversation_needs_a_message(tmp_path: Path) -> None:
+    with pytest.raises(LlavaPlusError, match="there is no message to answer"):
+        take_in([], [], ImageStore(tmp_path))
+
+
+def test_pictures_are_numbered_as_they_come_and_a_picture_that_comes_again_is_latest(tmp_path: Path) -> None:
+    store = ImageStore(tmp_path)
+    red, blue = store.put(png("red")), store.put(png("blue"))
+
+    def shows(handle: str) -> HumanMessage:
+        return HumanMessage([{"type": "image", "file_id": handle}])
+
+    history = [shows(red), AIMessage("Red."), shows(blue), AIMessage("Blue.")]
+    assert take_in([*history, HumanMessage("Which?")], [], store).pictures == [red, blue]
+    assert take_in([*history, HumanMessage("Which?")], [red, blue], store).pictures == []
+    assert take_in([*history, shows(red)], [red, blue], store).pictures == [red]
+
+
+def test_a_plan_that_was_broken_off_loses_the_calls_without_results(tmp_path: Path) -> None:
+    planned = AIMessage(
+        "One moment.", id="p", tool_calls=call("read_text", id="a").tool_calls + call("tag_image", id="b").tool_calls
+    )
+    history = [HumanMessage("Read it."), planned, ToolMessage("{}", tool_call_id="a"), HumanMessage("Hello?")]
+    taken = take_in(history, [], ImageStore(tmp_path))
+    settled = taken.changed[0]
+    assert isinstance(settled, AIMessage)
+    assert (settled.id, settled.text) == ("p", "One moment.")
+    assert [made["id"] for made in settled.tool_calls] == ["a"]
+
+
+def test_a_model_that_knows_no_handles_gets_pixels(tmp_path: Path) -> None:
+    store, lmm = ImageStore(tmp_path), ScriptedLmm(["A red picture."], reads_handles=False)
+    message = HumanMessage([{"type": "image", "file_id": store.put(png())}])
+    out = create_llavaplus_graph(lmm, [], store=store).compile().invoke({"messages": [message]})
+    block = lmm.requests[0].messages[0].content[0]
+    assert isinstance(block, dict)
+    assert Image.open(io.BytesIO(base64.b64decode(block["base64"]))).getpixel((0, 0)) == (255, 0, 0)
+    assert "base64" not in repr(out)
