@@ -18,19 +18,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Corners = tuple[float, float, float, float]
+Frame = tuple[int, int, int, int]
 Colour = tuple[int, int, int]
 
 PALETTE: tuple[Colour, ...] = (
+    (222, 45, 145),
     (0, 114, 178),
     (230, 159, 0),
     (0, 158, 115),
-    (204, 121, 167),
     (213, 94, 0),
     (86, 180, 233),
     (240, 228, 66),
     (148, 103, 189),
 )
-"""Colours that people with colour-blindness can tell apart (Okabe and Ito 2008, black replaced by a purple)."""
+"""Colours that people with colour-blindness can tell apart (after Okabe and Ito, 2008).
+
+First comes a pink that photographs hardly ever hold, because most results have one colour.
+"""
 
 SMALLEST_SIDE = 256
 """A picture whose long side is shorter is enlarged by a whole factor before anything is drawn on it."""
@@ -103,7 +107,8 @@ def draw_numbered(picture: Image.Image, boxes: Sequence[Corners]) -> Image.Image
     corners = [_in_pixels(box, canvas) for box in boxes]
     for corner in corners:
         _outline(pen, corner, PALETTE[0], max(1, _stroke(canvas) // 2))
-    _place_labels(canvas, corners, [str(index + 1) for index in range(len(boxes))], [PALETTE[0]] * len(boxes))
+    numbers = [str(index + 1) for index in range(len(boxes))]
+    _place_labels(canvas, corners, numbers, [PALETTE[0]] * len(boxes), avoid=corners)
     return canvas
 
 
@@ -182,17 +187,17 @@ def _colours(labels: Sequence[str]) -> list[Colour]:
     return [PALETTE[order[name] % len(PALETTE)] for name in names]
 
 
-def _in_pixels(box: Corners, canvas: Image.Image) -> tuple[int, int, int, int]:
+def _in_pixels(box: Corners, canvas: Image.Image) -> Frame:
     x1, y1, x2, y2 = box
     left, top = round(x1 * (canvas.width - 1)), round(y1 * (canvas.height - 1))
     return left, top, max(left + 1, round(x2 * (canvas.width - 1))), max(top + 1, round(y2 * (canvas.height - 1)))
 
 
-def _extent(corner: tuple[int, int, int, int]) -> int:
+def _extent(corner: Frame) -> int:
     return (corner[2] - corner[0]) * (corner[3] - corner[1])
 
 
-def _outline(pen: ImageDraw.ImageDraw, corner: tuple[int, int, int, int], colour: Colour, stroke: int) -> None:
+def _outline(pen: ImageDraw.ImageDraw, corner: Frame, colour: Colour, stroke: int) -> None:
     """A coloured frame between a dark and a light line, all inside the box."""
     left, top, right, bottom = corner
     thin = max(1, stroke // 3)
@@ -213,22 +218,24 @@ def _contour(canvas: Image.Image, shape: Image.Image, colour: Colour) -> None:
 
 def _place_labels(
     canvas: Image.Image,
-    corners: Sequence[tuple[int, int, int, int]],
+    corners: Sequence[Frame],
     labels: Sequence[str],
     colours: Sequence[Colour],
+    avoid: Sequence[Frame] = (),
 ) -> None:
-    """Writes each label at the place beside its box that covers the least of the labels written before."""
+    """Writes each label at the place by its box that covers the least of earlier labels and of what to avoid."""
     pen = ImageDraw.Draw(canvas)
     font = _font(canvas)
     pad = max(2, int(font.size) // 5)
     height = int(font.size * 1.15) + 2 * pad
-    taken: list[tuple[int, int, int, int]] = []
+    taken = list(avoid)
     for (left, top, right, bottom), label, colour in zip(corners, labels, colours, strict=True):
         if not label:
             continue
         text = _shortened(_writable(label), font, canvas.width - 2 * pad)
         width = min(canvas.width, int(font.getlength(text)) + 2 * pad + 1)
-        places = [(left, top - height), (left, bottom), (left, top), (right - width, top), (left, bottom - height)]
+        beside = [(left - width, top), (right, top)] if avoid else []
+        places = [*beside, (left, top - height), (left, bottom), (left, top), (right - width, top)]
         chips = [_kept_inside(place, (width, height), canvas) for place in places]
         chip = min(chips, key=lambda candidate: sum(_overlap(candidate, other) for other in taken))
         taken.append(chip)
@@ -237,14 +244,14 @@ def _place_labels(
         pen.text((chip[0] + pad, (chip[1] + chip[3]) / 2), text, fill=ink, font=font, anchor="lm")
 
 
-def _kept_inside(place: tuple[int, int], size: tuple[int, int], canvas: Image.Image) -> tuple[int, int, int, int]:
+def _kept_inside(place: tuple[int, int], size: tuple[int, int], canvas: Image.Image) -> Frame:
     width, height = size
     left = min(max(0, place[0]), max(0, canvas.width - width))
     top = min(max(0, place[1]), max(0, canvas.height - height))
     return left, top, left + width - 1, top + height - 1
 
 
-def _overlap(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> int:
+def _overlap(one: Frame, other: Frame) -> int:
     across = min(one[2], other[2]) - max(one[0], other[0])
     down = min(one[3], other[3]) - max(one[1], other[1])
     return max(0, across) * max(0, down)

@@ -12,7 +12,10 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Sequence, Set
+import threading
+import warnings
+from collections.abc import Iterator, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -33,6 +36,7 @@ HANDLE: Final = re.compile(r"img_[0-9a-f]{16}")
 
 _POSITION = re.compile(r"image_([1-9][0-9]{0,5})")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:")
+_FILTERS = threading.Lock()
 _CONVERT = "convert it to PNG, JPEG or WEBP first"
 
 # EXIF orientation (tag 0x0112) -> what turns the picture upright.
@@ -303,7 +307,8 @@ def _from_bytes(data: bytes, name: str, limits: PictureLimits) -> Image.Image:
     if len(data) > limits.max_bytes:
         raise PictureError(_too_many_bytes(name, len(data), limits))
     try:
-        picture = _opened(data, name, limits)
+        with _without_warnings():
+            picture = _opened(data, name, limits)
         if getattr(picture, "is_animated", False):
             raise PictureError(f"{name} is animated; save one frame of it as PNG and give that")
         return _rgb(_upright(picture))
@@ -362,13 +367,23 @@ def _check_size(name: str, size: tuple[int, int], limits: PictureLimits) -> None
 
 
 def _upright(picture: Image.Image) -> Image.Image:
+    picture.load()  # a PNG may have its metadata at the end, and decoding is not to wait for other threads
     try:
-        orientation = picture.getexif().get(0x0112)
+        with _without_warnings():
+            orientation = picture.getexif().get(0x0112)
     # Broken metadata is no reason to refuse good pixels.
     except Exception:  # noqa: BLE001
         return picture
     turn = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
     return picture.transpose(turn) if turn is not None else picture
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Keeps what Pillow says about damaged metadata from the screen; one thread at a time, as filters are global."""
+    with _FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _rgb(picture: Image.Image) -> Image.Image:

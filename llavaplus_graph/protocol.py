@@ -214,8 +214,8 @@ V1_TRAINING_SYSTEM = V0.system.replace("human", "user")
 def render_training_text(template: Template, turns: Sequence[tuple[Literal["human", "gpt"], str]]) -> str:
     """Write a conversation as the original trainer did, whose white space differs from that of serving.
 
-    Template v0 puts blank space around every separator and ends with a bare one; v1 speaks of a user in its system text.
-    Assistant texts are written unstripped: they end in the newline that `render_turn` gives them.
+    Template v0 puts blank space around every separator and ends with a bare one; v1 speaks of a user in its system
+    text. Assistant texts are written unstripped: they end in the newline that `render_turn` gives them.
     """
     human, assistant = template.roles
     if template.name == "v0":
@@ -224,7 +224,8 @@ def render_training_text(template: Template, turns: Sequence[tuple[Literal["huma
         return "".join([*parts, "### "])
     parts = [f"{V1_TRAINING_SYSTEM} "]
     parts += [
-        f"{human}: {_image_first(text)} " if who == "human" else f"{assistant}: {text}{template.stop}" for who, text in turns
+        f"{human}: {_image_first(text)} " if who == "human" else f"{assistant}: {text}{template.stop}"
+        for who, text in turns
     ]
     return "".join(parts)
 
@@ -278,8 +279,8 @@ class TurnOpened:
 class StreamParser:
     """Reads a turn while it is generated: first, once, what was planned, then the answer as it comes.
 
-    Nothing is given out before the value marker has arrived, so a plan that was cut off never becomes a call. White space
-    at both ends of the answer is held back, so that the pieces join to the value that `parse_turn` gives.
+    Nothing is given out before the value marker has arrived, so a plan that was cut off never becomes a call. White
+    space at both ends of the answer is held back, so that the pieces join to the value that `parse_turn` gives.
     """
 
     def __init__(self) -> None:

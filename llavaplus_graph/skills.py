@@ -19,7 +19,7 @@ from typing import Annotated, Any, Final, Literal, Protocol
 from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from PIL import Image
-from pydantic import BaseModel, Field, PlainValidator, TypeAdapter, ValidationError, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, Field, PlainValidator, TypeAdapter, ValidationError, WithJsonSchema
 
 from llavaplus_graph.errors import ConfigError, PictureError, SkillError
 from llavaplus_graph.images import HANDLE, ImageStore
@@ -159,7 +159,7 @@ PictureArgument = Annotated[
 
 MaskArgument = Annotated[
     Mask | Literal["latest"],
-    PlainValidator(_checked_mask),
+    BeforeValidator(_checked_mask),
     WithJsonSchema({"type": "string", "enum": ["latest"]}),
 ]
 """A ``mask`` argument: the model writes ``latest``; the executor and Python pass a `Mask` or its plain form."""

@@ -1,6 +1,7 @@
 """ChatLlavaPlus: a LLaVA-Plus checkpoint as a LangChain chat model that sees, plans skills and answers.
 
-Knows LangChain's contract; how text becomes tokens is the engine's business, how messages become text that of `messages`.
+Knows LangChain's contract; how text becomes tokens is the engine's business, how messages become text that of
+`messages`.
 """
 
 import json
@@ -19,11 +20,11 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from PIL import Image
-from pydantic import ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from llavaplus_graph.chat_model.checkpoints import bundled, check_directory, open_checkpoint
 from llavaplus_graph.chat_model.dialect import Dialect
-from llavaplus_graph.chat_model.grammar import Choice, ToolSpec, turn_grammar
+from llavaplus_graph.chat_model.grammar import Choice, ToolSpec, quoted, turn_grammar
 from llavaplus_graph.chat_model.messages import Dialogue, ai_fields, read_messages, written_name
 from llavaplus_graph.errors import ConfigError
 from llavaplus_graph.images import ImageStore, default_store, read_picture
@@ -99,7 +100,10 @@ class ChatLlavaPlus(BaseChatModel):
     @property
     def _identifying_params(self) -> Mapping[str, Any]:
         fields = ("model", "dtype", "temperature", "top_p", "max_tokens", "seed", "stop", "constrained")
-        weights = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(self._directory.glob("*.safetensors"))]
+        weights = [
+            (path.name, path.stat().st_size, path.stat().st_mtime_ns)
+            for path in sorted(self._directory.glob("*.safetensors"))
+        ]
         return {**{name: getattr(self, name) for name in fields}, "weights": weights}
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
@@ -148,13 +152,17 @@ class ChatLlavaPlus(BaseChatModel):
         Raises:
             ConfigError: If `tool_choice` names a tool that is not bound.
         """
-        specs = [convert_to_openai_tool(tool) for tool in tools]
+        specs = [_specification(tool) for tool in tools]
         names = [spec["function"]["name"] for spec in specs]
         _choice(tool_choice, names)
         return self.bind(tools=specs, tool_choice=tool_choice, parallel_tool_calls=parallel_tool_calls, **kwargs)
 
     def _generate(
-        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: CallbackManagerForLLMRun | None = None, **kwargs: Any
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
     ) -> ChatResult:
         del run_manager
         text, last = "", None
@@ -169,7 +177,11 @@ class ChatLlavaPlus(BaseChatModel):
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _stream(
-        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: CallbackManagerForLLMRun | None = None, **kwargs: Any
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         parser = StreamParser()
         last = None
@@ -184,7 +196,11 @@ class ChatLlavaPlus(BaseChatModel):
         if not parser.opened and fields["content"]:
             yield ChatGenerationChunk(message=AIMessageChunk(content=fields["content"]))
         metadata = {**fields["response_metadata"], "model_name": self._name, "model_provider": "llavaplus"}
-        yield ChatGenerationChunk(message=AIMessageChunk(content="", response_metadata=metadata, usage_metadata=_usage(last), chunk_position="last"))
+        yield ChatGenerationChunk(
+            message=AIMessageChunk(
+                content="", response_metadata=metadata, usage_metadata=_usage(last), chunk_position="last"
+            )
+        )
 
     def _chunks(self, event: TurnOpened | str) -> Iterator[ChatGenerationChunk]:
         """Give a chunk an event; tool calls count from 1, because text blocks take index 0."""
@@ -192,13 +208,17 @@ class ChatLlavaPlus(BaseChatModel):
             yield ChatGenerationChunk(message=AIMessageChunk(content=event))
             return
         if event.thoughts:
-            yield ChatGenerationChunk(message=AIMessageChunk(content="", additional_kwargs={"reasoning_content": event.thoughts}))
+            yield ChatGenerationChunk(
+                message=AIMessageChunk(content="", additional_kwargs={"reasoning_content": event.thoughts})
+            )
         fields = ai_fields(_closed(event), self.dialect, finish_reason="stop")
         for index, call in enumerate(fields["tool_calls"], start=1):
             part = tool_call_chunk(name=call["name"], args=json.dumps(call["args"]), id=call["id"], index=index)
             yield ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=[part]))
 
-    def _pieces(self, messages: Sequence[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]) -> Iterator[Any]:
+    def _pieces(
+        self, messages: Sequence[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]
+    ) -> Iterator[Any]:
         from llavaplus_graph.chat_model.engine import Sampling
 
         dialect = self.dialect
@@ -221,10 +241,17 @@ class ChatLlavaPlus(BaseChatModel):
     def _grammar(self, dialogue: Dialogue, kwargs: Mapping[str, Any], dialect: Dialect) -> str:
         functions = [spec["function"] for spec in kwargs.get("tools") or ()]
         choice, only = _choice(kwargs.get("tool_choice"), [function["name"] for function in functions])
-        tools = [ToolSpec(written_name(function["name"], dialect), function.get("parameters") or {}) for function in functions]
+        tools = [
+            ToolSpec(written_name(function["name"], dialect), function.get("parameters") or {})
+            for function in functions
+        ]
         only = written_name(only, dialect) if only else None
         return turn_grammar(
-            tools, choice=choice, instruction=dialogue.instruction, parallel=bool(kwargs.get("parallel_tool_calls", True)), only_call=only
+            tools,
+            choice=choice,
+            instruction=dialogue.instruction,
+            parallel=bool(kwargs.get("parallel_tool_calls", True)),
+            only_call=only,
         )
 
     def _picture(self, source: str | bytes) -> Image.Image:
@@ -247,15 +274,38 @@ def _open_engine(model: str | None, dtype: str, device_map: str) -> Any:
     return TransformersEngine(opened.model, opened.processor)
 
 
+def _specification(tool: Any) -> dict[str, Any]:
+    """Describe a tool, keeping the marks of quoted arguments, which LangChain's conversion leaves out."""
+    spec = convert_to_openai_tool(tool)
+    schema = getattr(tool, "args_schema", None)
+    if isinstance(schema, type) and issubclass(schema, BaseModel):
+        described = spec["function"].get("parameters", {}).get("properties", {})
+        for name, value in schema.model_json_schema().get("properties", {}).items():
+            if quoted(value) and name in described:
+                described[name]["x-quoted"] = True
+    return spec
+
+
 def _choice(tool_choice: Any, names: Sequence[str]) -> tuple[Choice, str | None]:
     """Read LangChain's and OpenAI's spellings of `tool_choice`; gives the choice and the one tool it names."""
     if isinstance(tool_choice, Mapping):
         tool_choice = (tool_choice.get("function") or {}).get("name") or tool_choice.get("name")
-    known: dict[Any, Choice] = {None: "auto", "auto": "auto", False: "none", "none": "none", True: "any", "any": "any", "required": "any"}
+    known: dict[Any, Choice] = {
+        None: "auto",
+        "auto": "auto",
+        False: "none",
+        "none": "none",
+        True: "any",
+        "any": "any",
+        "required": "any",
+    }
     if tool_choice in known:
         return known[tool_choice], None
     if tool_choice not in names:
-        raise ConfigError(f"tool_choice names {tool_choice!r}, which is not bound; bound are {', '.join(names) or 'no tools'}, or use auto, any or none.")
+        raise ConfigError(
+            f"tool_choice names {tool_choice!r}, which is not bound; bound are {', '.join(names) or 'no tools'}, "
+            "or use auto, any or none."
+        )
     return "any", str(tool_choice)
 
 

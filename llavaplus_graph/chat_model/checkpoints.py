@@ -1,4 +1,4 @@
-"""Opens a checkpoint directory as model, processor and dialect, or refuses it in one sentence; never with random weights."""
+"""Opens a checkpoint directory as model, processor and dialect, or refuses it; never with random weights."""
 
 import json
 import logging
@@ -15,7 +15,7 @@ _ORIGINAL = ("LlavaLlamaForCausalLM", "LlavaMptForCausalLM", "LlavaMistralForCau
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """An opened checkpoint: a `LlavaForConditionalGeneration`, its `LlavaProcessor`, its dialect and where it came from."""
+    """An opened checkpoint: a `LlavaForConditionalGeneration`, its `LlavaProcessor`, its dialect and its name."""
 
     model: Any
     processor: Any
@@ -35,18 +35,26 @@ def check_directory(directory: Path) -> None:
         CheckpointError: With the reason and the remedy.
     """
     if not directory.is_dir():
-        raise CheckpointError(f"There is no model directory {str(directory)!r}; give the path of one, or leave it out for the bundled LMM.")
+        raise CheckpointError(
+            f"There is no model directory {str(directory)!r}; "
+            "give the path of one, or leave it out for the bundled LMM."
+        )
     config = _config(directory)
     architectures = config.get("architectures") or []
     if any(name in _ORIGINAL for name in architectures) or "mm_vision_tower" in config:
         raise CheckpointError(
-            f"{str(directory)!r} is in the layout of the original LLaVA code, which would open with random weights; convert it "
-            "to a Hugging Face LlavaForConditionalGeneration directory first."
+            f"{str(directory)!r} is in the layout of the original LLaVA code, which would open with random weights; "
+            "convert it to a Hugging Face LlavaForConditionalGeneration directory first."
         )
     if config.get("model_type") != "llava":
-        raise CheckpointError(f"{str(directory)!r} holds a model of type {config.get('model_type')!r}; a LLaVA checkpoint (type 'llava') is needed.")
+        raise CheckpointError(
+            f"{str(directory)!r} holds a model of type {config.get('model_type')!r}; "
+            "a LLaVA checkpoint (type 'llava') is needed."
+        )
     if not list(directory.glob("*.safetensors")):
-        raise CheckpointError(f"{str(directory)!r} has no .safetensors weights; other formats can run code and are not opened.")
+        raise CheckpointError(
+            f"{str(directory)!r} has no .safetensors weights; other formats can run code and are not opened."
+        )
 
 
 def open_checkpoint(model: str | None, *, dtype: str = "auto", device_map: Any = None) -> Checkpoint:
@@ -70,18 +78,31 @@ def open_checkpoint(model: str | None, *, dtype: str = "auto", device_map: Any =
     chosen = (torch.float32 if device_map is None else "auto") if dtype == "auto" else getattr(torch, dtype, None)
     if chosen is None:
         raise CheckpointError(f"There is no dtype {dtype!r}; use float32, bfloat16, float16 or auto.")
-    transformers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
     logging.getLogger("transformers").setLevel(logging.ERROR)
     try:
-        lmm, info = LlavaForConditionalGeneration.from_pretrained(
-            directory, dtype=chosen, device_map=device_map, local_files_only=True, use_safetensors=True, output_loading_info=True
+        loaded: Any = LlavaForConditionalGeneration.from_pretrained(
+            directory,
+            dtype=chosen,
+            device_map=device_map,
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
         )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise CheckpointError(f"{str(directory)!r} cannot be opened as a LLaVA checkpoint: {_first_line(error)}") from error
+        raise CheckpointError(
+            f"{str(directory)!r} cannot be opened as a LLaVA checkpoint: {_first_line(error)}"
+        ) from error
+    lmm, info = loaded  # a pair, because the loading info was asked for
     missing = sorted(info["missing_keys"])
     if missing:
-        raise CheckpointError(f"{str(directory)!r} lacks {len(missing)} weights, for example {missing[0]!r}; it is not a complete LLaVA checkpoint.")
-    return Checkpoint(lmm.eval(), _processor(directory), dialect, directory.name if model is not None else "llavaplus-mini")
+        raise CheckpointError(
+            f"{str(directory)!r} lacks {len(missing)} weights, for example {missing[0]!r}; "
+            "it is not a complete LLaVA checkpoint."
+        )
+    return Checkpoint(
+        lmm.eval(), _processor(directory), dialect, directory.name if model is not None else "llavaplus-mini"
+    )
 
 
 def _processor(directory: Path) -> Any:
@@ -90,7 +111,7 @@ def _processor(directory: Path) -> Any:
 
     try:
         settings = _processor_settings(directory)
-        return LlavaProcessor(
+        return LlavaProcessor(  # type: ignore[no-untyped-call]  # transformers leaves it untyped
             image_processor=CLIPImageProcessorPil(**settings.pop("image_processor", {})),
             tokenizer=AutoTokenizer.from_pretrained(directory, local_files_only=True),
             patch_size=settings.get("patch_size"),
@@ -98,7 +119,9 @@ def _processor(directory: Path) -> Any:
             num_additional_image_tokens=settings.get("num_additional_image_tokens", 1),
         )
     except (OSError, ValueError, TypeError) as error:
-        raise CheckpointError(f"{str(directory)!r} has no usable tokenizer or processor: {_first_line(error)}") from error
+        raise CheckpointError(
+            f"{str(directory)!r} has no usable tokenizer or processor: {_first_line(error)}"
+        ) from error
 
 
 def _processor_settings(directory: Path) -> dict[str, Any]:
@@ -110,7 +133,11 @@ def _processor_settings(directory: Path) -> dict[str, Any]:
             if name == "preprocessor_config.json":
                 found = {"image_processor": found}
             settings = {**found, **settings}
-    images = {key: value for key, value in settings.get("image_processor", {}).items() if key not in ("image_processor_type", "processor_class")}
+    images = {
+        key: value
+        for key, value in settings.get("image_processor", {}).items()
+        if key not in ("image_processor_type", "processor_class")
+    }
     return {**settings, "image_processor": images}
 
 
@@ -119,7 +146,9 @@ def _config(directory: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{str(directory)!r} has no readable config.json; it is not a model directory.") from error
+        raise CheckpointError(
+            f"{str(directory)!r} has no readable config.json; it is not a model directory."
+        ) from error
     return config if isinstance(config, dict) else {}
 
 

@@ -50,7 +50,9 @@ class TransformersEngine:
         """Count the tokens of a text; nothing is fetched."""
         return len(self.processor.tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def generate(self, prompt: str, pictures: Sequence[Image.Image], sampling: Sampling, grammar: str | None = None) -> Iterator[Piece]:
+    def generate(
+        self, prompt: str, pictures: Sequence[Image.Image], sampling: Sampling, grammar: str | None = None
+    ) -> Iterator[Piece]:
         """Generate a continuation of a prompt.
 
         Args:
@@ -68,12 +70,17 @@ class TransformersEngine:
         with self._lock, torch.inference_mode():
             yield from self._generate(prompt, pictures, sampling, grammar)
 
-    def _generate(self, prompt: str, pictures: Sequence[Image.Image], sampling: Sampling, grammar: str | None) -> Iterator[Piece]:
+    def _generate(
+        self, prompt: str, pictures: Sequence[Image.Image], sampling: Sampling, grammar: str | None
+    ) -> Iterator[Piece]:
         inputs = self._inputs(prompt, pictures)
         length = inputs["input_ids"].shape[1]
         room = int(self.model.config.text_config.max_position_embeddings) - length
         if room < 16:
-            raise ProtocolError(f"The conversation takes {length} tokens, more than the LMM's {length + room}; start a new one or drop old turns.")
+            raise ProtocolError(
+                f"The conversation takes {length} tokens, more than the LMM's {length + room}; "
+                "start a new one or drop old turns."
+            )
         guide = Guide(self.processor.tokenizer, grammar) if grammar else None
         generator = torch.Generator().manual_seed(sampling.seed) if sampling.seed is not None else None
         writer = _Writer(self.processor.tokenizer, sampling.stop)

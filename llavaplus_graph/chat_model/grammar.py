@@ -1,8 +1,8 @@
-"""The grammar of an assistant turn: only bound tools, arguments that fit their schema, quotations out of the instruction.
+r"""The grammar of an assistant turn: only bound tools, arguments that fit their schema, quotations of the instruction.
 
 Writes Lark text for llguidance; pure, knows no tensors. One rule a tool:
 
-    call_0: "{\\"API_name\\": \\"detect_objects\\", \\"API_params\\": {" params_0 "}}"
+    call_0: "{\"API_name\": \"detect_objects\", \"API_params\": {" params_0 "}}"
 """
 
 import json
@@ -16,6 +16,7 @@ from llavaplus_graph.protocol import ACTIONS, THOUGHTS, VALUE
 _CHUNK = re.compile(r"\w+|\s+|[^\w\s]", re.UNICODE)
 _FREE = r"/[^🤔🚀👉]*/"
 _THOUGHT = r"/[^🤔🚀👉\n]{0,400}/"
+_TRIMMED = r"/\S(.*\S)?/"  # a quotation neither begins nor ends with white space
 _MOST_PHRASES = 6  # phrases of a quoted query, joined by " . "
 _LONGEST_INSTRUCTION = 4_000  # characters of the conversation that quotations may come from, newest last
 
@@ -30,7 +31,14 @@ class ToolSpec:
     schema: Mapping[str, Any] = field(default_factory=dict)
 
 
-def turn_grammar(tools: Sequence[ToolSpec], *, choice: Choice = "auto", instruction: str = "", parallel: bool = True, only_call: str | None = None) -> str:
+def turn_grammar(
+    tools: Sequence[ToolSpec],
+    *,
+    choice: Choice = "auto",
+    instruction: str = "",
+    parallel: bool = True,
+    only_call: str | None = None,
+) -> str:
     """Write the grammar of one assistant turn.
 
     Args:
@@ -41,7 +49,10 @@ def turn_grammar(tools: Sequence[ToolSpec], *, choice: Choice = "auto", instruct
         only_call: Name of the one tool that may be called.
     """
     allowed = [tool for tool in tools if only_call in (None, tool.name)]
-    rules = [f"start: {_lit(' ')}? {_lit(THOUGHTS + ' ')} THOUGHT {_lit(chr(10) + ACTIONS + ' ')} actions {_lit(chr(10) + VALUE + ' ')} FREE"]
+    rules = [
+        f"start: {_lit(' ')}? {_lit(THOUGHTS + ' ')} THOUGHT "
+        f"{_lit(chr(10) + ACTIONS + ' ')} actions {_lit(chr(10) + VALUE + ' ')} FREE"
+    ]
     rules += [f"THOUGHT: {_THOUGHT}", f"FREE: {_FREE}"]
     calls = [f"call_{index}" for index in range(len(allowed))] if choice != "none" else []
     if not calls:
@@ -65,12 +76,21 @@ def quoted(schema: Mapping[str, Any]) -> bool:
 def _tool_rules(index: int, tool: ToolSpec, *, quotable: bool) -> list[str]:
     head = json.dumps({"API_name": tool.name, "API_params": {}})[:-3]
     rules = [f"call_{index}: {_lit(head)} params_{index} {_lit('}')}"]
-    properties: Mapping[str, Any] = tool.schema.get("properties") or {}
+    properties = _image_last(tool.schema.get("properties") or {})
+    schema = {**tool.schema, "properties": properties}
     if not properties:
-        return [*rules, f"params_{index}: {_json(tool.schema)}" if _open(tool.schema) else f"params_{index}: {_lit('{}')}"]
+        return [
+            *rules,
+            f"params_{index}: {_json(tool.schema)}" if _open(tool.schema) else f"params_{index}: {_lit('{}')}",
+        ]
     if not (quotable and any(quoted(value) for value in properties.values())):
-        return [*rules, f"params_{index}: {_json(tool.schema)}"]
-    return rules + _object_rules(index, tool.schema, properties)
+        return [*rules, f"params_{index}: {_json(schema)}"]
+    return rules + _object_rules(index, schema, properties)
+
+
+def _image_last(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the picture behind what is to be done with it, the order in which plans are written."""
+    return dict(sorted(properties.items(), key=lambda item: item[0] == "image"))
 
 
 def _object_rules(index: int, schema: Mapping[str, Any], properties: Mapping[str, Any]) -> list[str]:
@@ -85,7 +105,9 @@ def _object_rules(index: int, schema: Mapping[str, Any], properties: Mapping[str
     for k, name in enumerate(names):
         value = f"value_{index}_{k}"
         pair = f"{_lit(json.dumps(name) + ': ')} {value}"
-        skip_open, skip_rest = ("", "") if name in required else (f" | open_{index}_{k + 1}", f" | rest_{index}_{k + 1}")
+        skip_open, skip_rest = (
+            ("", "") if name in required else (f" | open_{index}_{k + 1}", f" | rest_{index}_{k + 1}")
+        )
         rules.append(f"open_{index}_{k}: {pair} rest_{index}_{k + 1}{skip_open}")
         rules.append(f"rest_{index}_{k}: {_lit(', ')} {pair} rest_{index}_{k + 1}{skip_rest}")
         rules.append(f"{value}: {_value(properties[name], name, definitions)}")
@@ -105,8 +127,13 @@ def _span_rules(instruction: str) -> list[str]:
     chunks = [json.dumps(chunk)[1:-1] for chunk in _CHUNK.findall(instruction[-_LONGEST_INSTRUCTION:])]
     if not any(chunk.strip() for chunk in chunks):
         return []
-    joined = " | ".join(" \" . \" ".join(["WORDS"] * count) for count in range(1, _MOST_PHRASES + 1))
-    return [f"WORDS: %regex {json.dumps({'substring_chunks': chunks}, ensure_ascii=False)}", "SPAN: WORDS", f"QUERY: {joined}"]
+    joined = " | ".join(' " . " '.join(["WORDS"] * count) for count in range(1, _MOST_PHRASES + 1))
+    return [
+        f"WORDS: STRETCH & {_TRIMMED}",
+        f"STRETCH: %regex {json.dumps({'substring_chunks': chunks}, ensure_ascii=False)}",
+        "SPAN: WORDS",
+        f"QUERY: {joined}",
+    ]
 
 
 def _open(schema: Mapping[str, Any]) -> bool:

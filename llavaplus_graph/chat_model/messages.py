@@ -1,8 +1,8 @@
 """LangChain messages to the protocol's turns and back; pure: no tensors, no files, no store.
 
-    HumanMessage  -> human turn, pictures first
-    AIMessage     -> assistant turn: reasoning = thoughts, tool calls = actions, text = value
-    ToolMessages  -> one human turn that feeds all results back and repeats the question
+HumanMessage  -> human turn, pictures first
+AIMessage     -> assistant turn: reasoning = thoughts, tool calls = actions, text = value
+ToolMessages  -> one human turn that feeds all results back and repeats the question
 """
 
 import base64
@@ -76,7 +76,9 @@ def read_messages(messages: Sequence[BaseMessage], dialect: Dialect) -> Dialogue
         elif isinstance(message, HumanMessage):
             question = _add_question(dialogue, message)
         elif message is not None:
-            raise ProtocolError(f"A message of type {message.type!r} cannot be shown to the LMM; use human, ai, system or tool.")
+            raise ProtocolError(
+                f"A message of type {message.type!r} cannot be shown to the LMM; use human, ai, system or tool."
+            )
     if not any(speaker == "human" for speaker, _ in dialogue.turns):
         raise ProtocolError("There is no human message to answer; add one.")
     return dialogue
@@ -95,7 +97,15 @@ def ai_fields(parsed: ParsedTurn, dialect: Dialect, *, finish_reason: str) -> di
     if parsed.problem is not None:
         metadata["invalid_plan"] = parsed.problem
     elif turn.actions:
-        calls = [ToolCall(name=skill_name(action.name, dialect), args=dict(action.params), id=f"call_{uuid.uuid4().hex[:12]}", type="tool_call") for action in turn.actions]
+        calls = [
+            ToolCall(
+                name=skill_name(action.name, dialect),
+                args=dict(action.params),
+                id=f"call_{uuid.uuid4().hex[:12]}",
+                type="tool_call",
+            )
+            for action in turn.actions
+        ]
         metadata["finish_reason"] = "tool_calls"
     extra = {"reasoning_content": turn.thoughts} if turn.thoughts else {}
     return {"content": turn.value or "", "tool_calls": calls, "additional_kwargs": extra, "response_metadata": metadata}
@@ -145,7 +155,9 @@ def _seats_first(text: str) -> str:
     return f"{IMAGE}\n" * count + text.replace(f"{IMAGE}\n", "").replace(IMAGE, "").strip()
 
 
-def _add_results(dialogue: Dialogue, messages: Sequence[ToolMessage], names: Mapping[str, str], question: str, dialect: Dialect) -> None:
+def _add_results(
+    dialogue: Dialogue, messages: Sequence[ToolMessage], names: Mapping[str, str], question: str, dialect: Dialect
+) -> None:
     results, seats = [], 0
     for message in messages:
         texts, pictures = _blocks(message.content)
@@ -187,7 +199,9 @@ def _answer_text(message: AIMessage, dialect: Dialect) -> str:
         elif block.get("type") == "reasoning":
             thoughts = thoughts or str(block.get("reasoning", ""))
         elif block.get("type") not in _IGNORED_IN_ANSWERS and block.get("type") != "tool_call_chunk":
-            raise ProtocolError(f"A block of type {block.get('type')!r} in an assistant message cannot be shown to the LMM.")
+            raise ProtocolError(
+                f"A block of type {block.get('type')!r} in an assistant message cannot be shown to the LMM."
+            )
     actions = tuple(Action(written_name(call["name"], dialect), call["args"]) for call in message.tool_calls)
     return render_turn(Turn(clean_text(str(thoughts)), actions, clean_text("".join(texts))))
 
@@ -212,7 +226,7 @@ def _picture(block: Mapping[str, Any]) -> str | bytes:
     kind = block.get("type")
     if kind not in ("image", "image_url", "input_image"):
         raise ProtocolError(f"A block of type {kind!r} cannot be shown to the LMM; send text or an image block.")
-    if block.get("file_id") or block.get("id") and not block.get("base64"):
+    if block.get("file_id") or (block.get("id") and not block.get("base64")):
         return str(block.get("file_id") or block.get("id"))
     if block.get("base64") or block.get("source_type") == "base64":
         return _decoded(str(block.get("base64") or block.get("data")))
@@ -223,7 +237,10 @@ def _picture(block: Mapping[str, Any]) -> str | bytes:
     url = url.get("url") if isinstance(url, Mapping) else url
     match = _DATA_URI.match(url) if isinstance(url, str) else None
     if match is None:
-        raise PictureError(f"The picture {str(url)[:80]!r} is given by address; addresses are not opened. Send it through user_message or as base64.")
+        raise PictureError(
+            f"The picture {str(url)[:80]!r} is given by address; addresses are not opened. "
+            "Send it through user_message or as base64."
+        )
     return _decoded(match.group(1))
 
 
@@ -231,4 +248,6 @@ def _decoded(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise PictureError("An image block does not hold valid base64; encode the bytes of a PNG, JPEG or WEBP file.") from error
+        raise PictureError(
+            "An image block does not hold valid base64; encode the bytes of a PNG, JPEG or WEBP file."
+        ) from error

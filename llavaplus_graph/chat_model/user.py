@@ -40,12 +40,19 @@ def user_message(
     """
     for numbers in (*boxes, *points):
         if len(numbers) not in (2, 4) or not all(0 <= number <= 1 for number in numbers):
-            raise PictureError(f"The visual prompt {list(numbers)!r} must hold 2 or 4 numbers between 0 and 1, shares of width and height.")
+            raise PictureError(
+                f"The visual prompt {list(numbers)!r} must hold 2 or 4 numbers between 0 and 1, "
+                "shares of width and height."
+            )
     if point_labels and len(point_labels) != len(points):
-        raise PictureError(f"There are {len(points)} points but {len(point_labels)} point labels; give one label a point.")
+        raise PictureError(
+            f"There are {len(points)} points but {len(point_labels)} point labels; give one label a point."
+        )
     prompt = (render_boxes(boxes) if boxes else "") + (render_points(points, point_labels) if points else "")
     target = store or default_store()
-    blocks: list[dict[str, Any]] = [_inline_block(image, target) if inline else _handle_block(image, target) for image in images]
+    blocks: list[dict[str, Any]] = [
+        _inline_block(image, target) if inline else _handle_block(image, target) for image in images
+    ]
     return HumanMessage(content=[*blocks, {"type": "text", "text": text + prompt}])
 
 

@@ -64,7 +64,7 @@ def run(arguments: Sequence[str] | None = None, *, commands: typer.Typer = app) 
     except LlavaPlusError as err:
         return _told(str(err), 2)
     except _UsageError as err:
-        return _told(err.format_message(), 2)  # type: ignore[attr-defined]
+        return _told(err.format_message().removeprefix("Invalid value: "), 2)  # type: ignore[attr-defined]
     except (KeyboardInterrupt, typer.Abort):
         return _told("interrupted", _INTERRUPTED)
     # Whatever else is raised is a bug, and its traceback is for the log.
@@ -81,5 +81,6 @@ def main() -> NoReturn:
 
 
 def _told(sentence: str, code: int) -> int:
-    print(f"Error: {' '.join(sentence.split())}", file=sys.stderr)
+    if sentence:  # a bare ``llavaplus`` has shown its help instead
+        print(f"Error: {' '.join(sentence.split())}", file=sys.stderr)
     return code

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from typing_extensions import TypedDict
 
 from llavaplus_graph.skills import CATALOGUE, SkillInfo, load_skills, skill_info
+
+_WIDTH = 160  # where no terminal says how wide it is
 
 
 class Row(TypedDict):
@@ -34,10 +38,13 @@ def run_skills(*, as_json: bool) -> None:
     if as_json:
         print(json.dumps(found, ensure_ascii=False, indent=2))
         return
-    table = Table("skill", "wire names", "arguments", "available")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
+    for title in ("skill", "wire names", "arguments", "available"):
+        table.add_column(title, overflow="fold", no_wrap=title == "skill")
     for row in found:
-        table.add_row(row["name"], ", ".join(row["wire_names"]), ", ".join(row["arguments"]), availability(row))
-    Console(soft_wrap=False).print(table)
+        names, arguments = ", ".join(row["wire_names"]), ", ".join(row["arguments"])
+        table.add_row(row["name"], names, arguments, availability(row))
+    Console(width=None if sys.stdout.isatty() else _WIDTH).print(table)
 
 
 def rows() -> list[Row]:
@@ -54,7 +61,7 @@ def availability(row: Row) -> str:
     if row["installed"] and row["offline"]:
         return "offline"
     needs = f"needs weights {', '.join(row['weights'])}" if row["weights"] else "works offline"
-    return needs if row["installed"] else f"{needs}; no backend installed"
+    return needs if row["installed"] else f"{needs}, not installed"
 
 
 def _row(info: SkillInfo, arguments: list[str] | None) -> Row:

@@ -19,8 +19,17 @@ def qr_code(rng: random.Random) -> tuple[Image.Image, list[str]]:
         import segno
     except ImportError as error:
         raise MissingExtraError("drawing QR codes", extra="train") from error
-    text = rng.choice([f"https://{rng.choice(['www.', ''])}{rng.choice(['example', 'shop', 'museum'])}.org/{rng.randint(1, 99999)}", printed(rng)])
-    matrix = [[bool(cell) for cell in row] for row in segno.make(text, error=rng.choice("lmqh"), micro=False).matrix_iter(border=rng.choice([2, 4]))]
+    text = rng.choice(
+        [
+            f"https://{rng.choice(['www.', ''])}{rng.choice(['example', 'shop', 'museum'])}.org/"
+            f"{rng.randint(1, 99999)}",
+            printed(rng),
+        ]
+    )
+    matrix = [
+        [bool(cell) for cell in row]
+        for row in segno.make(text, error=rng.choice("lmqh"), micro=False).matrix_iter(border=rng.choice([2, 4]))
+    ]
     scale = rng.randint(4, 9)
     dark = rng.choice([(0, 0, 0), (0, 0, 0), colour(rng, 0, 90)])
     code = Image.new("RGB", (len(matrix[0]), len(matrix)), (255, 255, 255))
@@ -39,7 +48,9 @@ def barcode(rng: random.Random) -> tuple[Image.Image, list[str]]:
     draw = ImageDraw.Draw(code)
     for index, bar in enumerate(bars):
         if bar == "1":
-            draw.rectangle((11 * unit + index * unit, 8, 11 * unit + (index + 1) * unit - 1, 8 + height - 10), fill=(0, 0, 0))
+            draw.rectangle(
+                (11 * unit + index * unit, 8, 11 * unit + (index + 1) * unit - 1, 8 + height - 10), fill=(0, 0, 0)
+            )
     text = "".join(map(str, digits))
     draw.text((11 * unit, height), text, font=font("DejaVuSansMono.ttf", 15), fill=(0, 0, 0))
     return _placed(code, rng), [text]
@@ -69,9 +80,21 @@ def _placed(code: Image.Image, rng: random.Random) -> Image.Image:
         return code
     code = code.convert("RGBA").rotate(rng.choice([0, 0, rng.uniform(-12, 12)]), Image.Resampling.BILINEAR, expand=True)
     width, height = canvas_size(rng)
-    width, height = max(width, int(code.width * rng.uniform(1.05, 1.8))), max(height, int(code.height * rng.uniform(1.15, 1.8)))
-    ground = photograph(rng).resize((width, height)) if kind < 0.6 else Image.new("RGB", (width, height), rng.choice([(255, 255, 255), colour(rng, 120, 255), colour(rng)]))
+    width, height = (
+        max(width, int(code.width * rng.uniform(1.05, 1.8))),
+        max(height, int(code.height * rng.uniform(1.15, 1.8))),
+    )
+    ground = (
+        photograph(rng).resize((width, height))
+        if kind < 0.6
+        else Image.new("RGB", (width, height), rng.choice([(255, 255, 255), colour(rng, 120, 255), colour(rng)]))
+    )
     ground.paste(code, (rng.randint(0, width - code.width), rng.randint(0, height - code.height)), code)
     if kind > 0.75:
-        ImageDraw.Draw(ground).text((10, 4), printed(rng)[:24], font=font("DejaVuSans-Bold.ttf", rng.randint(12, 22)), fill=rng.choice([(0, 0, 0), (200, 20, 30)]))
+        ImageDraw.Draw(ground).text(
+            (10, 4),
+            printed(rng)[:24],
+            font=font("DejaVuSans-Bold.ttf", rng.randint(12, 22)),
+            fill=rng.choice([(0, 0, 0), (200, 20, 30)]),
+        )
     return ground

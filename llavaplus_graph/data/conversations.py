@@ -1,4 +1,4 @@
-"""Whole conversations for the mini: plan, result and answer, several calls, several rounds, follow-ups and small talk."""
+"""Whole conversations for the mini: plan, result and answer, several calls or rounds, follow-ups and small talk."""
 
 import random
 from collections import defaultdict
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llavaplus_graph.data import wording
+from llavaplus_graph.data.joining import join
 from llavaplus_graph.data.phrasing import Phrasing
 from llavaplus_graph.data.record import Record, gpt, human
 from llavaplus_graph.data.requests import MARKED, Request, make_request
@@ -15,9 +16,17 @@ from llavaplus_graph.protocol import IMAGE, Action, holding_message, render_obse
 
 _READABLE = ("page", "sign", "receipt", "screen")
 _CODES = ("qr_code", "barcode")
-_JOINTS = (" and ", " and then ", ", then ", " and also ", ". Also, ", ", plus ", "; ", " + ", ". After that ", " as well as ", ". And ", ", and while you're at it ")
 _ORDINALS = {1: "first", 2: "second", 3: "third", 4: "fourth"}
-_POINTERS = (" in image_{n}", " in the {th} picture", " (picture {n})", " in picture {n}", " on the {th} one", ", I mean the {th} image", " - use image {n}", " for the {th} photo")
+_POINTERS = (
+    " in image_{n}",
+    " in the {th} picture",
+    " (picture {n})",
+    " in picture {n}",
+    " on the {th} one",
+    ", I mean the {th} image",
+    " - use image {n}",
+    " for the {th} photo",
+)
 _ALONE = ("inpaint_region", "segment_region", "segment_at_granularities", "segment_by_example", "generate_from_layout")
 
 
@@ -67,7 +76,9 @@ class Composer:
         self._by_skill: dict[str, list[Phrasing]] = defaultdict(list)
         for phrasing in phrasings:
             self._by_skill[self._group(phrasing)].append(phrasing)
-        self._skills = [name for name in self._by_skill if name not in ("none", "depends", "sight", "erase_named", "erase_marked")]
+        self._skills = [
+            name for name in self._by_skill if name not in ("none", "depends", "sight", "erase_named", "erase_marked")
+        ]
 
     def conversation(self, name: str, *, pictured: bool) -> Record:
         """Compose one record of any kind.
@@ -78,15 +89,15 @@ class Composer:
         """
         chance = self._rng.random()
         talk = _Talk()
-        if pictured and chance < 0.16:
+        if pictured and chance < 0.14:
             self._depending(talk)
-        elif chance < 0.26:
+        elif chance < 0.27:
             self._small_talk(talk, pictured)
-        elif chance < 0.34:
+        elif chance < 0.38:
             self._two_at_once(talk, pictured)
-        elif chance < 0.40:
+        elif chance < 0.44:
             self._erase(talk, pictured)
-        elif chance < 0.54:
+        elif chance < 0.57:
             self._follow_up(talk, pictured)
         else:
             self._single(talk, self._choose_skill(), pictured, answered=self._rng.random() < 0.5)
@@ -94,7 +105,9 @@ class Composer:
 
     def answer_drill(self, name: str) -> Record:
         """Compose the second half of a conversation alone: a result and the answer that copies it."""
-        skill = self._rng.choice(["read_text"] * 9 + ["read_codes", "retrieve_knowledge", "caption_image"] * 2 + self._skills)
+        skill = self._rng.choice(
+            ["read_text"] * 9 + ["read_codes", "retrieve_knowledge", "caption_image"] * 2 + self._skills
+        )
         talk = _Talk(pictures=1)
         request = make_request(self._rng.choice(self._by_skill[skill]), self._rng)
         self._answer(talk, request, self._content(talk, request.action, []))
@@ -102,7 +115,9 @@ class Composer:
 
     def plan_drill(self, name: str) -> Record:
         """Compose a request and its plan alone, for a skill whose argument has to be copied."""
-        skill = self._rng.choice(["detect_objects", "segment_objects", "generate_image", "edit_image", "segment_region", "transform_image"])
+        skill = self._rng.choice(
+            ["detect_objects", "segment_objects", "generate_image", "edit_image", "segment_region", "transform_image"]
+        )
         talk = _Talk()
         self._single(talk, skill, pictured=False, answered=False)
         return self._record(name, talk)
@@ -199,25 +214,33 @@ class Composer:
 
     def _two_at_once(self, talk: _Talk, pictured: bool) -> None:
         names = self._rng.sample([name for name in self._skills if name not in _ALONE], 2)
-        first, second = (make_request(self._rng.choice(self._by_skill[name]), self._rng, strength=0.4) for name in names)
-        joint = self._rng.choice(_JOINTS)
-        tail = second.text if joint.startswith(".") or second.text.startswith(("I ", "I'")) else second.text[:1].lower() + second.text[1:]
-        quotes = str(second.action.params if second.action else "")
-        tail = second.text if second.text[:1].isupper() and second.text.split(" ")[0] in quotes else tail
-        text = f"{first.text.rstrip('?.! ')}{joint}{tail}"
+        if self._rng.random() < 0.12:
+            names = ["transform_image", "transform_image"]
+        first, second = (self._short_request(name) for name in names)
+        actions = [request.action for request in (first, second) if request.action]
+        text = join(first.text, second.text, " ".join(str(action.params) for action in actions), self._rng)
         fresh = self._fresh(names[0], pictured)
         talk.user(text, fresh)
-        actions = [request.action for request in (first, second) if request.action]
         talk.call(actions, wording.plan_thought(names, kinds=talk.kinds()))
         if self._rng.random() < 0.5:
             contents = [(action.name, self._content(talk, action, fresh)) for action in actions]
             talk.read(contents, text)
-            said = [wording.answer(name, content, action.params) for (name, content), action in zip(contents, actions, strict=True)]
+            said = [
+                wording.answer(name, content, action.params)
+                for (name, content), action in zip(contents, actions, strict=True)
+            ]
             talk.say(wording.answer_thought(names), " ".join(said))
+
+    def _short_request(self, skill: str) -> Request:
+        """Ask in few words, as one does who asks for two things."""
+        phrasing = min(self._rng.choices(self._by_skill[skill], k=2), key=lambda p: len(p.text))
+        return make_request(phrasing, self._rng, strength=0.3)
 
     def _erase(self, talk: _Talk, pictured: bool) -> None:
         """Segment first, erase in the next round."""
-        request = make_request(self._rng.choice(self._by_skill[self._rng.choice(["erase_named", "erase_marked"])]), self._rng)
+        request = make_request(
+            self._rng.choice(self._by_skill[self._rng.choice(["erase_named", "erase_marked"])]), self._rng
+        )
         action, then = request.action, str(request.phrasing.then)
         assert action is not None  # noqa: S101 - erasing always begins with a call
         talk.user(request.text, self._fresh(action.name, pictured))
@@ -236,7 +259,9 @@ class Composer:
     def _follow_up(self, talk: _Talk, pictured: bool) -> None:
         """Go on talking after a first answer, half of the time about the mask that it made."""
         erase = self._rng.random() < 0.5
-        skill = self._rng.choice(["segment_objects", "segment_region", "segment_region"]) if erase else self._choose_skill()
+        skill = (
+            self._rng.choice(["segment_objects", "segment_region", "segment_region"]) if erase else self._choose_skill()
+        )
         self._single(talk, skill, pictured, answered=True)
         if not erase and self._rng.random() < 0.25:
             talk.user(self._rng.choice(self._by_skill["none"]).text)

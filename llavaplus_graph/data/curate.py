@@ -1,7 +1,8 @@
 """Curation: renders pictures and composes records into a folder, shard by shard, so that an interrupted run goes on.
 
-The folder holds `pictures/KIND/NNNNN.jpg`, `pictures.jsonl` (what is on them) and one `STAGE-NNN.jsonl` a shard of records.
-Every shard and picture is drawn from its own seed: the same recipe gives the same files, in any order of work.
+The folder holds `pictures/KIND/NNNNN.jpg`, `pictures/KIND-NNNNN.jsonl` (what is on them) and one `STAGE-NNN.jsonl` a
+shard of records. Every shard and picture is drawn from its own seed: the same recipe gives the same files, in any order
+of work.
 """
 
 import json
@@ -17,8 +18,8 @@ from llavaplus_graph.data.conversations import Composer, PictureFact
 from llavaplus_graph.data.heldout import is_held_out, plain_words
 from llavaplus_graph.data.phrasing import Phrasing, load_phrasings
 from llavaplus_graph.data.pictures import PictureKind, draw_picture
-from llavaplus_graph.data.record import Record, read_records
 from llavaplus_graph.data.recipe import Recipe, Stage
+from llavaplus_graph.data.record import Record, read_records
 
 _SHARD = 2_000
 _log = logging.getLogger(__name__)
@@ -42,7 +43,9 @@ def curate(recipe: Recipe) -> None:
             rng = random.Random(f"{recipe.seed}/{stage.name}/{shard}")
             composer = Composer(phrasings, facts, rng)
             count = min(_SHARD, stage.records - shard * _SHARD)
-            _write_lines(path, (_compose(composer, stage, rng, shard * _SHARD + index).to_json() for index in range(count)))
+            _write_lines(
+                path, (_compose(composer, stage, rng, shard * _SHARD + index).to_json() for index in range(count))
+            )
         _log.info("stage %s: %d records", stage.name, stage.records)
 
 
@@ -53,7 +56,9 @@ def training_phrasings() -> list[Phrasing]:
     """
     every = load_phrasings()
     depending = {plain_words(phrasing.text) for phrasing in every if phrasing.plans is not None}
-    return [p for p in every if not is_held_out(p.text) and (p.plans is not None or plain_words(p.text) not in depending)]
+    return [
+        p for p in every if not is_held_out(p.text) and (p.plans is not None or plain_words(p.text) not in depending)
+    ]
 
 
 def stage_records(recipe: Recipe, stage: Stage) -> Iterator[Record]:
@@ -64,14 +69,22 @@ def stage_records(recipe: Recipe, stage: Stage) -> Iterator[Record]:
 
 def render_pictures(recipe: Recipe) -> list[PictureFact]:
     """Render the pictures of a recipe in as many processes as there are cores, and list what is on them."""
-    jobs = [(str(recipe.data), recipe.seed, kind, start, min(start + 100, recipe.pictures)) for kind in get_args(PictureKind) for start in range(0, recipe.pictures, 100)]
+    jobs = [
+        (str(recipe.data), recipe.seed, kind, start, min(start + 100, recipe.pictures))
+        for kind in get_args(PictureKind)
+        for start in range(0, recipe.pictures, 100)
+    ]
     todo = [job for job in jobs if not _facts_file(job).exists()]
     if todo:
         with ProcessPoolExecutor(os.cpu_count()) as pool:
             for done, _ in enumerate(pool.map(_render_batch, todo), start=1):
                 if done % 10 == 0:
                     _log.info("rendered %d of %d pictures", done * 100, len(todo) * 100)
-    return [PictureFact(fact["file"], fact["kind"], tuple(fact["texts"])) for job in jobs for fact in map(json.loads, _facts_file(job).read_text("utf-8").splitlines())]
+    return [
+        PictureFact(fact["file"], fact["kind"], tuple(fact["texts"]))
+        for job in jobs
+        for fact in map(json.loads, _facts_file(job).read_text("utf-8").splitlines())
+    ]
 
 
 def _render_batch(job: tuple[str, int, PictureKind, int, int]) -> None:
@@ -82,7 +95,11 @@ def _render_batch(job: tuple[str, int, PictureKind, int, int]) -> None:
     for index in range(start, stop):
         drawn = draw_picture(kind, random.Random(f"{seed}/{kind}/{index}"))
         drawn.picture.save(target / f"{index:05d}.jpg", quality=90)
-        lines.append(json.dumps({"file": f"pictures/{kind}/{index:05d}.jpg", "kind": kind, "texts": drawn.texts}, ensure_ascii=False))
+        lines.append(
+            json.dumps(
+                {"file": f"pictures/{kind}/{index:05d}.jpg", "kind": kind, "texts": drawn.texts}, ensure_ascii=False
+            )
+        )
     _write_lines(_facts_file(job), lines)
 
 

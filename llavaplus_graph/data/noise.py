@@ -9,18 +9,34 @@ from dataclasses import replace
 from llavaplus_graph.data.phrasing import Filled, Segment
 
 _OPENERS = (
-    "please ", "hey, ", "hi, ", "hello, ", "ok, ", "okay so ", "so ", "um, ", "well, ", "right, ", "hey there, ", "quick one: ", "sorry, ",
-    "good morning. ", "good evening, ", "thanks for earlier. ", "one more thing: ", "next: ", "now ", "also, ", "and ", "hm, ", "alright, ",
-    "dear assistant, ", "my boss asks: ", "for my homework: ", "i'm in a hurry, ", "first of all, ", "task: ", "Q: ", "if you don't mind, ",
-    "could you help me? ", "i need your help. ", "just wondering, ", "i've got a new one for you. ", "here's another picture. ", "hi bot, ",
-    "see attachment. ", "new photo. ", "this was taken yesterday. ", "i took this on holiday. ", "my sister sent me this. ", "from my phone: ",
+    "please ", "hey, ", "hi, ", "hello, ", "ok, ", "okay so ", "so ", "um, ", "well, ", "right, ", "hey there, ",
+    "quick one: ", "sorry, ", "good morning. ", "good evening, ", "thanks for earlier. ", "one more thing: ", "next: ",
+    "now ", "also, ", "and ", "hm, ", "alright, ", "dear assistant, ", "my boss asks: ", "for my homework: ",
+    "i'm in a hurry, ", "first of all, ", "task: ", "Q: ", "if you don't mind, ", "could you help me? ",
+    "i need your help. ", "just wondering, ", "i've got a new one for you. ", "here's another picture. ", "hi bot, ",
+    "see attachment. ", "new photo. ", "this was taken yesterday. ", "i took this on holiday. ",
+    "my sister sent me this. ", "from my phone: ",
 )  # fmt: skip
 _CLOSERS = (
-    " please", " pls", " plz", ", please", ", thanks", " thanks", " thank you!", " thx", " ty", " :)", "!", "!!", "...", " asap", " ok?", " for me",
-    ", if you can", ", would you?", " when you have a moment", ". Thanks in advance.", ". Take your time.", ". It's urgent.", ". Much appreciated!",
-    " - cheers", ". I'm counting on you.", " right now", ", that would help me a lot", ". No rush.", " mate", ", kind regards, Tom",
+    " please", " pls", " plz", ", please", ", thanks", " thanks", " thank you!", " thx", " ty", " :)", "!", "!!", "...",
+    " asap", " ok?", " for me", ", if you can", ", would you?", " when you have a moment", ". Thanks in advance.",
+    ". Take your time.", ". It's urgent.", ". Much appreciated!", " - cheers", ". I'm counting on you.", " right now",
+    ", that would help me a lot", ". No rush.", " mate", ", kind regards, Tom",
 )  # fmt: skip
-_NEIGHBOURS = {"a": "s", "e": "r", "i": "o", "o": "p", "n": "m", "t": "r", "s": "d", "r": "t", "l": "k", "c": "v", "h": "j", "g": "h"}
+_NEIGHBOURS = {
+    "a": "s",
+    "e": "r",
+    "i": "o",
+    "o": "p",
+    "n": "m",
+    "t": "r",
+    "s": "d",
+    "r": "t",
+    "l": "k",
+    "c": "v",
+    "h": "j",
+    "g": "h",
+}
 
 
 def as_typed(filled: Filled, rng: random.Random, *, strength: float = 1.0) -> Filled:

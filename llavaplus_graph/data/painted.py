@@ -14,8 +14,9 @@ Colour = tuple[int, int, int]
 Named = tuple[str, tuple[float, float, float, float]]
 
 _PHOTOGRAPHS = (
-    "astronaut.png", "brick.png", "camera.png", "chelsea.png", "coffee.png", "coins.png", "grass.png", "gravel.png", "moon.png",
-    "motorcycle_left.png", "motorcycle_right.png", "rocket.jpg", "hubble_deep_field.jpg", "clock_motion.png",
+    "astronaut.png", "brick.png", "camera.png", "chelsea.png", "coffee.png", "coins.png", "grass.png", "gravel.png",
+    "moon.png", "motorcycle_left.png", "motorcycle_right.png", "rocket.jpg", "hubble_deep_field.jpg",
+    "clock_motion.png",
 )  # fmt: skip
 
 
@@ -38,8 +39,14 @@ def scene(rng: random.Random) -> tuple[Image.Image, list[Named]]:
     draw = ImageDraw.Draw(picture)
     horizon = int(height * rng.uniform(0.4, 0.8))
     if rng.random() < 0.75:
-        draw.rectangle((0, 0, width, horizon), fill=rng.choice([(135, 206, 235), (200, 225, 255), (250, 200, 150), (30, 30, 70), colour(rng, 100, 255)]))
-        draw.rectangle((0, horizon, width, height), fill=rng.choice([(90, 170, 80), (200, 180, 120), (60, 110, 170), (120, 120, 120), colour(rng, 40, 220)]))
+        draw.rectangle(
+            (0, 0, width, horizon),
+            fill=rng.choice([(135, 206, 235), (200, 225, 255), (250, 200, 150), (30, 30, 70), colour(rng, 100, 255)]),
+        )
+        draw.rectangle(
+            (0, horizon, width, height),
+            fill=rng.choice([(90, 170, 80), (200, 180, 120), (60, 110, 170), (120, 120, 120), colour(rng, 40, 220)]),
+        )
     named = []
     for _ in range(rng.randint(2, 7)):
         name, paint = rng.choice(_THINGS)
@@ -92,7 +99,9 @@ def texture(rng: random.Random, size: tuple[int, int]) -> Image.Image:
     radius = np.hypot(*np.meshgrid(np.fft.fftfreq(side), np.fft.fftfreq(side)))
     radius[0, 0] = 1 / side
     spectrum = radius ** -rng.uniform(0.9, 2.0)
-    field = np.stack([np.fft.ifft2(np.fft.fft2(noise.standard_normal((side, side))) * spectrum).real for _ in range(3)], -1)
+    field = np.stack(
+        [np.fft.ifft2(np.fft.fft2(noise.standard_normal((side, side))) * spectrum).real for _ in range(3)], -1
+    )
     field = (field - field.mean((0, 1))) / field.std((0, 1))
     mixed = field @ (np.eye(3) * rng.uniform(0.1, 0.8) + rng.uniform(0.3, 1.0))
     base = np.array(colour(rng, 50, 200))
@@ -108,7 +117,9 @@ def _photographs() -> tuple[Image.Image, ...]:
     except ImportError as error:
         raise MissingExtraError("rendering photographs", extra="train") from error
     folder = Path(skimage.__file__).parent / "data"
-    files = [folder / name for name in _PHOTOGRAPHS] + [Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"]
+    files = [folder / name for name in _PHOTOGRAPHS] + [
+        Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+    ]
     return tuple(Image.open(file).convert("RGB") for file in files if file.exists())
 
 
@@ -139,13 +150,24 @@ def _house(draw: ImageDraw.ImageDraw, x: int, y: int, s: int, rng: random.Random
 
 def _tree(draw: ImageDraw.ImageDraw, x: int, y: int, s: int, rng: random.Random) -> None:
     draw.rectangle((x + s * 2 // 5, y + s // 2, x + s * 3 // 5, y + s), fill=(110, 70, 30))
-    draw.ellipse((x + s // 8, y, x + s * 7 // 8, y + s * 2 // 3), fill=(rng.randint(20, 90), rng.randint(110, 180), rng.randint(20, 90)))
+    draw.ellipse(
+        (x + s // 8, y, x + s * 7 // 8, y + s * 2 // 3),
+        fill=(rng.randint(20, 90), rng.randint(110, 180), rng.randint(20, 90)),
+    )
 
 
 def _car(draw: ImageDraw.ImageDraw, x: int, y: int, s: int, rng: random.Random) -> None:
     body = colour(rng, 30, 230)
     draw.rounded_rectangle((x, y + s // 2, x + s, y + s * 17 // 20), radius=max(2, s // 12), fill=body)
-    draw.polygon([(x + s // 5, y + s // 2), (x + s * 3 // 10, y + s // 4), (x + s * 7 // 10, y + s // 4), (x + s * 4 // 5, y + s // 2)], fill=body)
+    draw.polygon(
+        [
+            (x + s // 5, y + s // 2),
+            (x + s * 3 // 10, y + s // 4),
+            (x + s * 7 // 10, y + s // 4),
+            (x + s * 4 // 5, y + s // 2),
+        ],
+        fill=body,
+    )
     for left in (x + s // 8, x + s * 5 // 8):
         draw.ellipse((left, y + s * 7 // 10, left + s // 4, y + s * 19 // 20), fill=(20, 20, 20))
 
@@ -156,7 +178,11 @@ def _ball(draw: ImageDraw.ImageDraw, x: int, y: int, s: int, rng: random.Random)
 
 def _sun(draw: ImageDraw.ImageDraw, x: int, y: int, s: int, rng: random.Random) -> None:
     for dx, dy in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        draw.line((x + s // 2 - dx * s // 2, y + s // 2 - dy * s // 2, x + s // 2 + dx * s // 2, y + s // 2 + dy * s // 2), fill=(255, 190, 0), width=2)
+        draw.line(
+            (x + s // 2 - dx * s // 2, y + s // 2 - dy * s // 2, x + s // 2 + dx * s // 2, y + s // 2 + dy * s // 2),
+            fill=(255, 190, 0),
+            width=2,
+        )
     draw.ellipse((x + s // 5, y + s // 5, x + s * 4 // 5, y + s * 4 // 5), fill=(255, rng.randint(190, 230), 0))
 
 
@@ -169,8 +195,13 @@ def _flower(draw: ImageDraw.ImageDraw, x: int, y: int, s: int, rng: random.Rando
 
 
 def _boat(draw: ImageDraw.ImageDraw, x: int, y: int, s: int, rng: random.Random) -> None:
-    draw.polygon([(x, y + s * 7 // 10), (x + s, y + s * 7 // 10), (x + s * 4 // 5, y + s), (x + s // 5, y + s)], fill=colour(rng, 40, 200))
-    draw.polygon([(x + s // 2, y), (x + s // 2, y + s * 3 // 5), (x + s * 9 // 10, y + s * 3 // 5)], fill=(245, 245, 245))
+    draw.polygon(
+        [(x, y + s * 7 // 10), (x + s, y + s * 7 // 10), (x + s * 4 // 5, y + s), (x + s // 5, y + s)],
+        fill=colour(rng, 40, 200),
+    )
+    draw.polygon(
+        [(x + s // 2, y), (x + s // 2, y + s * 3 // 5), (x + s * 9 // 10, y + s * 3 // 5)], fill=(245, 245, 245)
+    )
 
 
 def _cat(draw: ImageDraw.ImageDraw, x: int, y: int, s: int, rng: random.Random) -> None:
@@ -193,10 +224,12 @@ def _table(draw: ImageDraw.ImageDraw, x: int, y: int, s: int, rng: random.Random
 def _cup(draw: ImageDraw.ImageDraw, x: int, y: int, s: int, rng: random.Random) -> None:
     china = colour(rng, 80)
     draw.rectangle((x + s // 6, y + s // 4, x + s * 7 // 10, y + s), fill=china)
-    draw.arc((x + s * 11 // 20, y + s * 2 // 5, x + s * 19 // 20, y + s * 4 // 5), -90, 90, fill=china, width=max(2, s // 14))
+    draw.arc(
+        (x + s * 11 // 20, y + s * 2 // 5, x + s * 19 // 20, y + s * 4 // 5), -90, 90, fill=china, width=max(2, s // 14)
+    )
 
 
 _THINGS: tuple[tuple[str, Painter], ...] = (
-    ("house", _house), ("tree", _tree), ("car", _car), ("ball", _ball), ("sun", _sun), ("flower", _flower), ("boat", _boat),
-    ("cat", _cat), ("table", _table), ("cup", _cup),
+    ("house", _house), ("tree", _tree), ("car", _car), ("ball", _ball), ("sun", _sun), ("flower", _flower),
+    ("boat", _boat), ("cat", _cat), ("table", _table), ("cup", _cup),
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """Authored instruction phrasings and how their slots are filled; does not know what a skill answers.
 
-A phrasing is one line of `phrasings/*.yaml`, for example `"Is there a [{thing}] {place}?"`: the brackets mark the words that
-become the argument, the braces are slots.
+A phrasing is one line of `phrasings/*.yaml`, for example `"Is there a [{thing}] {place}?"`: the brackets mark the words
+that become the argument, the braces are slots.
 """
 
 import re
@@ -75,7 +75,12 @@ def load_phrasings() -> tuple[Phrasing, ...]:
     """Read every authored phrasing of the package, in the order of the files."""
     folder = files("llavaplus_graph.data") / "phrasings"
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".yaml"))
-    return tuple(p for name in names if name != "vocabulary.yaml" for p in read_phrasings((folder / name).read_text("utf-8"), name))
+    return tuple(
+        p
+        for name in names
+        if name != "vocabulary.yaml"
+        for p in read_phrasings((folder / name).read_text("utf-8"), name)
+    )
 
 
 def read_phrasings(text: str, name: str) -> list[Phrasing]:
@@ -88,23 +93,23 @@ def read_phrasings(text: str, name: str) -> list[Phrasing]:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise DataError(f"{name} is not YAML: {error}.") from error
-    found = []
+    found: list[Phrasing] = []
     for family in document.get("families") or ():
         if "name" not in family or not isinstance(family.get("phrasings"), list):
             raise DataError(f"{name}: the family {family.get('name')!r} needs a name and a list of phrasings.")
-        for line in family["phrasings"]:
-            found.append(
-                Phrasing(
-                    skill=document.get("skill"),
-                    text=str(line),
-                    family=f"{name.removesuffix('.yaml')}/{family['name']}",
-                    arguments=family.get("arguments"),
-                    marks=family.get("marks", document.get("marks")),
-                    then=document.get("then"),
-                    answers=tuple(family.get("answers") or ()),
-                    plans=family.get("plans"),
-                )
+        found += [
+            Phrasing(
+                skill=document.get("skill"),
+                text=str(line),
+                family=f"{name.removesuffix('.yaml')}/{family['name']}",
+                arguments=family.get("arguments"),
+                marks=family.get("marks", document.get("marks")),
+                then=document.get("then"),
+                answers=tuple(family.get("answers") or ()),
+                plans=family.get("plans"),
             )
+            for line in family["phrasings"]
+        ]
     return found
 
 
@@ -146,4 +151,6 @@ def _agree(segments: list[Segment]) -> None:
         match = re.search(r"\b([Aa])n? $", head)
         if match and following:
             vowel = following[0].lower() in "aeiou"
-            segments[index] = Segment(f"{head[: match.start()]}{match.group(1)}{'n' if vowel else ''} ", segments[index].quoted)
+            segments[index] = Segment(
+                f"{head[: match.start()]}{match.group(1)}{'n' if vowel else ''} ", segments[index].quoted
+            )

@@ -59,7 +59,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """How to train: positions a step, warm-up share, weight decay, clipping, steps between saves and between log lines."""
+    """How to train: positions a step, warm-up share, weight decay, clipping, steps between saves and log lines."""
 
     tokens_per_step: int = 4_800
     warmup: float = 0.03

@@ -1,8 +1,9 @@
-"""A record: one conversation in the JSON of the released LLaVA-Plus files. Knows the keys, not the words.
+r"""A record: one conversation in the JSON of the released LLaVA-Plus files. Knows the keys, not the words.
 
-    {"unique_id": "mini-words-17", "image": "pictures/sign/00012.jpg", "data_source": "mini", "conversations": [
-      {"from": "human", "value": "<image>\\nWhat does it say?"},
-      {"from": "gpt", "thoughts": "I need read_text.", "actions": [{"API_name": "read_text", "API_params": {}}], "value": "..."}]}
+{"unique_id": "mini-words-17", "image": "pictures/sign/00012.jpg", "data_source": "mini", "conversations": [
+  {"from": "human", "value": "<image>\nWhat does it say?"},
+  {"from": "gpt", "thoughts": "I need read_text.", "actions": [{"API_name": "read_text", "API_params": {}}],
+   "value": "..."}]}
 """
 
 import json
@@ -57,13 +58,18 @@ class Record:
 
     def turns(self) -> list[tuple[Literal["human", "gpt"], str]]:
         """Give speaker and text of every turn, assistant turns merged into the wire format."""
-        return [("human", turn["value"]) if turn["from"] == "human" else ("gpt", render_turn(gpt_turn(turn))) for turn in self.conversations]
+        return [
+            ("human", turn["value"]) if turn["from"] == "human" else ("gpt", render_turn(gpt_turn(turn)))
+            for turn in self.conversations
+        ]
 
 
 def gpt_turn(turn: Mapping[str, Any]) -> Turn:
     """Read an assistant turn out of its stored keys; keys that are absent stay absent."""
     actions = turn.get("actions")
-    calls = None if actions is None else tuple(Action(call["API_name"], call.get("API_params") or {}) for call in actions)
+    calls = (
+        None if actions is None else tuple(Action(call["API_name"], call.get("API_params") or {}) for call in actions)
+    )
     return Turn(turn.get("thoughts"), calls, turn.get("value"))
 
 

@@ -69,7 +69,9 @@ def _marked(skill: str, marks: str, filled: Filled, rng: random.Random) -> tuple
         kind = "box"
     if skill == "segment_at_granularities":
         kind = "points"
-    inline = [_numbers(value) for slot, value in filled.values.items() if slot.startswith("box" if kind == "box" else "point")]
+    inline = [
+        _numbers(value) for slot, value in filled.values.items() if slot.startswith("box" if kind == "box" else "point")
+    ]
     count = 1 if skill != "segment_region" else rng.choice([1, 1, 1, 2, 3])
     marked = inline or [random_box(rng) if kind == "box" else random_point(rng) for _ in range(count)]
     labels = [1] * len(marked)
@@ -101,7 +103,11 @@ def _resolved(value: Any, filled: Filled) -> Any:
     if slot.startswith(("box", "point")):
         return numbers
     number = (-1 if sign else 1) * numbers[0] / (100 if percent else 1)
-    return int(number) if number == int(number) and not percent and slot in ("degrees", "width", "height", "radius") else number
+    return (
+        int(number)
+        if number == int(number) and not percent and slot in ("degrees", "width", "height", "radius")
+        else number
+    )
 
 
 def _numbers(text: str) -> list[float]:

@@ -1,11 +1,12 @@
 """What a skill would have read or found: plain-JSON contents in the very form in which the skills return them.
 
-Curation runs the real skill where its backend is at hand and speed allows; everything else about the world (which things a
-detector finds, which lines a reader reads) is drawn here, from the picture that was rendered where there is one.
+Curation runs the real skill where its backend is at hand and speed allows; everything else about the world (which
+things a detector finds, which lines a reader reads) is drawn here, from the picture that was rendered where there is
+one.
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from llavaplus_graph.data.slots import Slots, random_box, vocabulary
@@ -14,10 +15,12 @@ from llavaplus_graph.errors import DataError
 from llavaplus_graph.skills import CATALOGUE
 
 Content = dict[str, Any]
-_MOST_TEXT = 260  # characters of printed text in one training result; longer pages are cut with the count of what is left out
+_MOST_TEXT = 260  # characters of printed text in one result; longer pages are cut and the rest is counted
 
 
-def draw_content(skill: str, args: Mapping[str, Any], rng: random.Random, *, texts: Sequence[str] = (), next_picture: int = 2) -> Content:
+def draw_content(
+    skill: str, args: Mapping[str, Any], rng: random.Random, *, texts: Sequence[str] = (), next_picture: int = 2
+) -> Content:
     """Draw a result of a skill.
 
     Args:
@@ -33,7 +36,7 @@ def draw_content(skill: str, args: Mapping[str, Any], rng: random.Random, *, tex
     if skill in ("read_text", "read_codes"):
         return _texts(skill, rng, texts)
     if skill in ("detect_objects", "segment_objects"):
-        return _found(skill, str(args["query"]).split(" . "), rng)
+        return _found(str(args["query"]).split(" . "), rng)
     if skill == "segment_region":
         return {"boxes": args.get("boxes") or [random_box(rng)]}
     if skill == "segment_at_granularities":
@@ -45,12 +48,15 @@ def draw_content(skill: str, args: Mapping[str, Any], rng: random.Random, *, tex
     if skill == "caption_image":
         return {"caption": _caption(rng)}
     if skill == "caption_and_detect":
-        return {**_found("detect_objects", [_thing(rng) for _ in range(rng.randint(1, 3))], rng, present=1.0), "caption": _caption(rng)}
+        return {
+            **_found([_thing(rng) for _ in range(rng.randint(1, 3))], rng, present=1.0),
+            "caption": _caption(rng),
+        }
     if skill == "tag_image":
         return {"tags": ", ".join(_tags(rng))}
     if skill == "tag_and_detect":
         tags = _tags(rng)[:4]
-        return {**_found("detect_objects", tags, rng, present=0.9), "tags": ", ".join(tags)}
+        return {**_found(tags, rng, present=0.9), "tags": ", ".join(tags)}
     if skill == "retrieve_knowledge":
         return _knowledge(rng)
     if skill in ("generate_image", "generate_from_layout", "edit_image", "inpaint_region", "transform_image"):
@@ -60,13 +66,17 @@ def draw_content(skill: str, args: Mapping[str, Any], rng: random.Random, *, tex
 
 def draw_failure(skill: str, rng: random.Random) -> Content:
     """Draw the sentence of a skill that could not do its work."""
-    weights = f"{rng.choice(['IDEA-Research', 'facebook', 'Salesforce', 'google'])}/{printed(rng).split()[0].lower()}-{rng.choice(['base', 'tiny', 'large'])}"
+    weights = (
+        f"{rng.choice(['IDEA-Research', 'facebook', 'Salesforce', 'google'])}/"
+        f"{printed(rng).split()[0].lower()}-{rng.choice(['base', 'tiny', 'large'])}"
+    )
     sentence = rng.choice(
         [
             f"{skill} needs the weights {weights}, which are not on this machine; run: llavaplus skills fetch {skill}",
             f"{skill} needs the weights {weights}, which are not on this machine; run: llavaplus skills fetch {skill}",
             "There is no picture in this conversation; please add one.",
-            f"There is no picture called image_{rng.randint(2, 9)}; there are {rng.randint(1, 3)} in this conversation.",
+            f"There is no picture called image_{rng.randint(2, 9)}; "
+            f"there are {rng.randint(1, 3)} in this conversation.",
             "There is no mask yet; mark or segment a region first.",
             f"The box {random_box(rng)} lies outside the picture.",
             f"{skill} took longer than {rng.randint(5, 120)} s and was stopped.",
@@ -91,7 +101,7 @@ def _texts(skill: str, rng: random.Random, texts: Sequence[str]) -> Content:
     return {"texts": kept}
 
 
-def _found(skill: str, phrases: Sequence[str], rng: random.Random, *, present: float = 0.82) -> Content:
+def _found(phrases: Sequence[str], rng: random.Random, *, present: float = 0.82) -> Content:
     names: list[str] = []
     for phrase in phrases:
         if rng.random() < present:
@@ -113,7 +123,10 @@ def _scene(rng: random.Random) -> Content:
 
 def _knowledge(rng: random.Random) -> Content:
     entries = [
-        {"caption": rng.choice([printed(rng), _caption(rng), Slots(rng).prompt()]), "similarity": rng.randint(20, 97) / 100}
+        {
+            "caption": rng.choice([printed(rng), _caption(rng), Slots(rng).prompt()]),
+            "similarity": rng.randint(20, 97) / 100,
+        }
         for _ in range(rng.randint(1, 3))
     ]
     return {"retrieval_results": sorted(entries, key=lambda entry: -float(str(entry["similarity"])))}
@@ -121,14 +134,13 @@ def _knowledge(rng: random.Random) -> Content:
 
 def _caption(rng: random.Random) -> str:
     words = vocabulary()
-    return rng.choice(
-        [
-            lambda: f"{rng.choice(words['subjects'])} {rng.choice(words['scenes'])}",
-            lambda: f"a {_thing(rng)} and a {_thing(rng)} {rng.choice(words['places'])}",
-            lambda: f"a {rng.choice(words['adjectives'])} {_thing(rng)} {rng.choice(words['scenes'])}",
-            lambda: f"there is a {_thing(rng)} {rng.choice(words['places'])}",
-        ]
-    )()
+    forms: list[Callable[[], str]] = [
+        lambda: f"{rng.choice(words['subjects'])} {rng.choice(words['scenes'])}",
+        lambda: f"a {_thing(rng)} and a {_thing(rng)} {rng.choice(words['places'])}",
+        lambda: f"a {rng.choice(words['adjectives'])} {_thing(rng)} {rng.choice(words['scenes'])}",
+        lambda: f"there is a {_thing(rng)} {rng.choice(words['places'])}",
+    ]
+    return rng.choice(forms)()
 
 
 def _tags(rng: random.Random) -> list[str]:

@@ -1,6 +1,7 @@
 """What can stand in a slot of a phrasing: things, places, prompts and numbers out of large vocabularies."""
 
 import random
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -9,7 +10,11 @@ import yaml
 
 from llavaplus_graph.errors import MissingExtraError
 
-_SYLLABLES = "ba bel bor cal cor da del dor fen fi gal gor ha hel in ka kel lan lo mar mi nor o pa pel quin ra ri sol ta tor u van vi wel xan yo zel".split()
+_SYLLABLES = [
+    "ba", "bel", "bor", "cal", "cor", "da", "del", "dor", "fen", "fi", "gal", "gor", "ha", "hel", "in", "ka", "kel",
+    "lan", "lo", "mar", "mi", "nor", "o", "pa", "pel", "quin", "ra", "ri", "sol", "ta", "tor", "u", "van", "vi", "wel",
+    "xan", "yo", "zel",
+]  # fmt: skip
 
 
 @cache
@@ -63,7 +68,7 @@ class Slots:
         Raises:
             KeyError: If no vocabulary knows the slot.
         """
-        draw = {
+        draws: dict[str, Callable[[], str]] = {
             "thing": self.thing,
             "things": lambda: plural(self.thing()),
             "place": lambda: self._pick("places"),
@@ -71,14 +76,20 @@ class Slots:
             "prompt": self.prompt,
             "box": lambda: self._written(random_box(self._rng)),
             "point": lambda: self._written(random_point(self._rng)),
-            "degrees": lambda: str(self._rng.choice([90, 180, 270, 45, 30, 15, 10, 60, 5, 120, self._rng.randint(1, 359)])),
-            "factor": lambda: f"{self._rng.choice([0.1, 0.25, 0.3, 0.5, 0.7, 0.8, 1.2, 1.25, 1.3, 1.4, 1.6, 1.75, 1.8, 2.5, 3, 4]):g}",
-            "percent": lambda: str(self._rng.choice([5, 10, 20, 25, 30, 40, 50, 60, 70, 75, 80, 90, 110, 120, 150, 200])),
+            "degrees": lambda: str(
+                self._rng.choice([90, 180, 270, 45, 30, 15, 10, 60, 5, 120, self._rng.randint(1, 359)])
+            ),
+            "factor": lambda: (
+                f"{self._rng.choice([0.1, 0.25, 0.3, 0.5, 0.7, 0.8, 1.2, 1.25, 1.3, 1.4, 1.6, 1.75, 1.8, 2.5, 3, 4]):g}"
+            ),
+            "percent": lambda: str(
+                self._rng.choice([5, 10, 20, 25, 30, 40, 50, 60, 70, 75, 80, 90, 110, 120, 150, 200])
+            ),
             "width": self._pixels,
             "height": self._pixels,
             "radius": lambda: str(self._rng.choice([1, 2, 3, 5, 6, 7, 8, 9, 12, 15, 20, 25])),
-        }[slot]
-        return draw()
+        }
+        return draws[slot]()
 
     def thing(self) -> str:
         """Give a singular noun phrase: mostly authored, sometimes any dictionary word or an invented one."""
@@ -108,7 +119,11 @@ class Slots:
         return self._rng.choice(choices)
 
     def _pixels(self) -> str:
-        return str(self._rng.choice([64, 100, 128, 200, 224, 256, 320, 400, 480, 500, 512, 600, 640, 720, 800, 1024, 1080, 1280, 1920]))
+        return str(
+            self._rng.choice(
+                [64, 100, 128, 200, 224, 256, 320, 400, 480, 500, 512, 600, 640, 720, 800, 1024, 1080, 1280, 1920]
+            )
+        )
 
     def _written(self, numbers: list[float]) -> str:
         digits = self._rng.choice(["{:.2f}", "{:g}"])

@@ -6,10 +6,30 @@ from collections.abc import Callable
 from llavaplus_graph.data.slots import dictionary, invented, vocabulary
 
 _SIGNS = (
-    "STOP", "EXIT", "NO ENTRY", "PUSH", "PULL", "OPEN", "CLOSED", "CAUTION", "WET FLOOR", "PRIVATE", "SALE", "PARKING", "STAFF ONLY", "BUS STOP", "KEEP LEFT",
-    "DO NOT ENTER", "Please ring the bell", "Opening hours", "Welcome", "Total", "Thank you", "Room", "Platform", "Gate", "Exit", "Menu", "Mind the gap",
+    "STOP", "EXIT", "NO ENTRY", "PUSH", "PULL", "OPEN", "CLOSED", "CAUTION", "WET FLOOR", "PRIVATE", "SALE", "PARKING",
+    "STAFF ONLY", "BUS STOP", "KEEP LEFT", "DO NOT ENTER", "Please ring the bell", "Opening hours", "Welcome", "Total",
+    "Thank you", "Room", "Platform", "Gate", "Exit", "Menu", "Mind the gap",
 )  # fmt: skip
-_ACCENTED = ("Café", "Müller", "São Paulo", "naïve", "Zürich", "Señor", "Łódź", "crème", "Björk", "Ærø", "€", "£", "°C", "№", "½", "日本", "你好", "Привет")
+_ACCENTED = (
+    "Café",
+    "Müller",
+    "São Paulo",
+    "naïve",
+    "Zürich",
+    "Señor",
+    "Łódź",
+    "crème",
+    "Björk",
+    "Ærø",
+    "€",
+    "£",
+    "°C",
+    "№",
+    "½",
+    "日本",
+    "你好",
+    "Привет",
+)
 
 
 def printed(rng: random.Random) -> str:
@@ -40,20 +60,24 @@ def _sign(rng: random.Random) -> str:
 
 
 def _name(rng: random.Random) -> str:
-    return " ".join(rng.choice([invented(rng), rng.choice(dictionary())]).capitalize() for _ in range(rng.randint(1, 3)))
+    return " ".join(
+        rng.choice([invented(rng), rng.choice(dictionary())]).capitalize() for _ in range(rng.randint(1, 3))
+    )
 
 
 def _number(rng: random.Random) -> str:
-    return rng.choice(
-        [
-            lambda: str(rng.randint(0, 10 ** rng.randint(1, 7))),
-            lambda: f"{rng.choice(['', '$', '€', '£'])}{rng.randint(0, 999)}.{rng.randint(0, 99):02d}",
-            lambda: f"{rng.randint(0, 23)}:{rng.randint(0, 59):02d}{rng.choice(['', ' am', ' pm', '-18:00'])}",
-            lambda: f"{rng.randint(1, 31)}{rng.choice('/.-')}{rng.randint(1, 12)}{rng.choice('/.-')}{rng.choice([rng.randint(1990, 2030), rng.randint(10, 30)])}",
-            lambda: f"+{rng.randint(1, 99)} {rng.randint(100, 999)} {rng.randint(1000, 9999999)}",
-            lambda: f"{rng.randint(1, 100)}%{rng.choice([' off', ' OFF', ''])}",
-        ]
-    )()
+    forms: list[Callable[[], str]] = [
+        lambda: str(rng.randint(0, 10 ** rng.randint(1, 7))),
+        lambda: f"{rng.choice(['', '$', '€', '£'])}{rng.randint(0, 999)}.{rng.randint(0, 99):02d}",
+        lambda: f"{rng.randint(0, 23)}:{rng.randint(0, 59):02d}{rng.choice(['', ' am', ' pm', '-18:00'])}",
+        lambda: (
+            f"{rng.randint(1, 31)}{rng.choice('/.-')}{rng.randint(1, 12)}{rng.choice('/.-')}"
+            f"{rng.choice([rng.randint(1990, 2030), rng.randint(10, 30)])}"
+        ),
+        lambda: f"+{rng.randint(1, 99)} {rng.randint(100, 999)} {rng.randint(1000, 9999999)}",
+        lambda: f"{rng.randint(1, 100)}%{rng.choice([' off', ' OFF', ''])}",
+    ]
+    return rng.choice(forms)()
 
 
 def _code(rng: random.Random) -> str:
@@ -63,23 +87,41 @@ def _code(rng: random.Random) -> str:
 
 def _address(rng: random.Random) -> str:
     word = rng.choice([invented(rng), rng.choice(dictionary())])
-    return rng.choice(
-        [
-            lambda: f"https://{rng.choice(['www.', '', 'shop.'])}{word}.{rng.choice(['com', 'org', 'net', 'io', 'de'])}{rng.choice(['', '/', f'/{_code(rng).lower()}', f'/{rng.choice(dictionary())}'])}",
-            lambda: f"{word}@{rng.choice(dictionary())}.{rng.choice(['com', 'org', 'net'])}",
-            lambda: f"{rng.randint(1, 200)} {word.capitalize()} {rng.choice(['Street', 'Road', 'Avenue', 'Lane', 'St', 'Rd'])}",
-            lambda: f"WIFI:T:WPA;S:{word};P:{_code(rng)};;",
-        ]
-    )()
+    forms: list[Callable[[], str]] = [
+        lambda: (
+            f"https://{rng.choice(['www.', '', 'shop.'])}{word}.{rng.choice(['com', 'org', 'net', 'io', 'de'])}"
+            f"{rng.choice(['', '/', f'/{_code(rng).lower()}', f'/{rng.choice(dictionary())}'])}"
+        ),
+        lambda: f"{word}@{rng.choice(dictionary())}.{rng.choice(['com', 'org', 'net'])}",
+        lambda: (
+            f"{rng.randint(1, 200)} {word.capitalize()} {rng.choice(['Street', 'Road', 'Avenue', 'Lane', 'St', 'Rd'])}"
+        ),
+        lambda: f"WIFI:T:WPA;S:{word};P:{_code(rng)};;",
+    ]
+    return rng.choice(forms)()
 
 
 def _item(rng: random.Random) -> str:
     thing = rng.choice(vocabulary()["things"])
-    return f"{rng.choice(['', f'{rng.randint(1, 9)} x ', f'{rng.randint(1, 9)} '])}{thing.title()} {rng.choice(['', '..... '])}{rng.randint(0, 99)}.{rng.randint(0, 99):02d}"
+    return (
+        f"{rng.choice(['', f'{rng.randint(1, 9)} x ', f'{rng.randint(1, 9)} '])}{thing.title()} "
+        f"{rng.choice(['', '..... '])}{rng.randint(0, 99)}.{rng.randint(0, 99):02d}"
+    )
 
 
 def _accented(rng: random.Random) -> str:
     return f"{rng.choice(_ACCENTED)} {rng.choice([_words, _name, _number])(rng)}"
 
 
-_KINDS: tuple[Callable[[random.Random], str], ...] = (_words, _words, _words, _sign, _name, _number, _code, _address, _item, _accented)
+_KINDS: tuple[Callable[[random.Random], str], ...] = (
+    _words,
+    _words,
+    _words,
+    _sign,
+    _name,
+    _number,
+    _code,
+    _address,
+    _item,
+    _accented,
+)

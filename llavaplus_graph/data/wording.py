@@ -68,7 +68,8 @@ def answer(skill: str, content: Mapping[str, Any], args: Mapping[str, Any]) -> s
         names = content["phrases"]
         return f"I outlined {len(names)}: {', '.join(names)}." if names else _missing(args)
     if skill == "segment_scene":
-        return f"The scene consists of {', '.join(f'{c} ({a})' for c, a in zip(content['classes'], content['areas'], strict=True))}."
+        areas = zip(content["classes"], content["areas"], strict=True)
+        return f"The scene consists of {', '.join(f'{name} ({area})' for name, area in areas)}."
     if skill == "caption_image":
         return f"It shows {content['caption']}."
     if skill == "caption_and_detect":
@@ -100,4 +101,8 @@ def _located(content: Mapping[str, Any], args: Mapping[str, Any]) -> str:
 
 
 def _missing(args: Mapping[str, Any]) -> str:
-    return f"I could not find {' or '.join(str(args['query']).split(' . '))}." if "query" in args else "I could not find it."
+    return (
+        f"I could not find {' or '.join(str(args['query']).split(' . '))}."
+        if "query" in args
+        else "I could not find it."
+    )

@@ -12,16 +12,27 @@ from llavaplus_graph.data.strings import printed
 from llavaplus_graph.errors import MissingExtraError
 
 Font = ImageFont.FreeTypeFont
-_PLAIN = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSerif.ttf", "DejaVuSerif-Bold.ttf", "STIXGeneral.ttf", "STIXGeneralBol.ttf", "DejaVuSans-Oblique.ttf")
+_PLAIN = (
+    "DejaVuSans.ttf",
+    "DejaVuSans-Bold.ttf",
+    "DejaVuSerif.ttf",
+    "DejaVuSerif-Bold.ttf",
+    "STIXGeneral.ttf",
+    "STIXGeneralBol.ttf",
+    "DejaVuSans-Oblique.ttf",
+)
 _MONO = ("DejaVuSansMono.ttf", "DejaVuSansMono-Bold.ttf")
 _SIGN_TEXTS = (
-    "STOP", "EXIT", "NO ENTRY", "WET FLOOR", "MIND THE GAP", "PLEASE RING THE BELL", "STAFF ONLY", "SALE 50% OFF", "BUS STOP", "OPEN 24 HOURS", "NO SMOKING",
-    "WAY OUT", "KEEP CLEAR", "BEWARE OF THE DOG", "FRESH FISH", "CAR PARK", "TOILETS", "TAXI", "POLICE", "ROAD WORK AHEAD", "ONE WAY", "CLOSED ON MONDAYS",
-    "NO PARKING", "PUSH", "PULL", "PRIVATE PROPERTY", "PLATFORM 4", "GATE B12", "DANGER HIGH VOLTAGE", "COFFEE TO GO", "MUSEUM", "LIBRARY", "CASH ONLY",
+    "STOP", "EXIT", "NO ENTRY", "WET FLOOR", "MIND THE GAP", "PLEASE RING THE BELL", "STAFF ONLY", "SALE 50% OFF",
+    "BUS STOP", "OPEN 24 HOURS", "NO SMOKING", "WAY OUT", "KEEP CLEAR", "BEWARE OF THE DOG", "FRESH FISH", "CAR PARK",
+    "TOILETS", "TAXI", "POLICE", "ROAD WORK AHEAD", "ONE WAY", "CLOSED ON MONDAYS", "NO PARKING", "PUSH", "PULL",
+    "PRIVATE PROPERTY", "PLATFORM 4", "GATE B12", "DANGER HIGH VOLTAGE", "COFFEE TO GO", "MUSEUM", "LIBRARY",
+    "CASH ONLY",
 )  # fmt: skip
 _SCREEN_TEXTS = (
-    "File", "Edit", "View", "Help", "Settings", "Sign in", "Password", "Cancel", "OK", "Save", "Search", "Home", "Error 404", "Page not found", "Loading...",
-    "Inbox (3)", "New message", "Download", "Update available", "Restart now", "Battery low", "Connected", "Are you sure?", "Yes", "No", "Submit", "Next",
+    "File", "Edit", "View", "Help", "Settings", "Sign in", "Password", "Cancel", "OK", "Save", "Search", "Home",
+    "Error 404", "Page not found", "Loading...", "Inbox (3)", "New message", "Download", "Update available",
+    "Restart now", "Battery low", "Connected", "Are you sure?", "Yes", "No", "Submit", "Next",
 )  # fmt: skip
 
 
@@ -31,7 +42,11 @@ def page(rng: random.Random) -> tuple[Image.Image, list[str]]:
     if rng.random() < 0.75:
         width, height = min(width, height), max(width, height)
     dark = rng.random() < 0.05
-    paper = (35, 35, 40) if dark else rng.choice([(255, 255, 255), (255, 255, 255), (250, 246, 235), (235, 235, 232), (225, 215, 195)])
+    paper = (
+        (35, 35, 40)
+        if dark
+        else rng.choice([(255, 255, 255), (255, 255, 255), (250, 246, 235), (235, 235, 232), (225, 215, 195)])
+    )
     ink = (225, 225, 225) if dark else rng.choice([(0, 0, 0), (30, 30, 30), (30, 40, 110)])
     picture = Image.new("RGB", (width, height), paper)
     draw = ImageDraw.Draw(picture)
@@ -59,18 +74,36 @@ def page(rng: random.Random) -> tuple[Image.Image, list[str]]:
 def sign(rng: random.Random) -> tuple[Image.Image, list[str]]:
     """Draw one to four big lines on a plate, a label or a plain ground, also out in the world."""
     width, height = canvas_size(rng)
-    back = rng.choice([(255, 255, 255), (200, 20, 30), (0, 90, 170), (0, 110, 60), (250, 205, 0), (20, 20, 20), (240, 120, 20), colour(rng)])
+    back = rng.choice(
+        [
+            (255, 255, 255),
+            (200, 20, 30),
+            (0, 90, 170),
+            (0, 110, 60),
+            (250, 205, 0),
+            (20, 20, 20),
+            (240, 120, 20),
+            colour(rng),
+        ]
+    )
     ink = (0, 0, 0) if sum(back) > 380 else (255, 255, 255)
     if rng.random() < 0.15:
         ink = rng.choice([(200, 20, 30), (0, 60, 150)]) if sum(back) > 600 else ink
     framing = rng.random()
-    ground = photograph(rng).resize((width, height)) if framing < 0.35 else Image.new("RGB", (width, height), back if framing < 0.7 else colour(rng))
+    ground = (
+        photograph(rng).resize((width, height))
+        if framing < 0.35
+        else Image.new("RGB", (width, height), back if framing < 0.7 else colour(rng))
+    )
     draw = ImageDraw.Draw(ground)
     inset = 0.0 if framing >= 0.35 and rng.random() < 0.6 else rng.uniform(0.05, 0.2)
     plate = (int(width * inset), int(height * inset), int(width * (1 - inset)), int(height * (1 - inset)))
     shape = rng.choice([draw.rectangle, draw.rectangle, draw.ellipse]) if inset > 0.04 else draw.rectangle
     shape(plate, fill=back, outline=ink if rng.random() < 0.5 else None, width=rng.randint(1, 5))
-    texts = [rng.choice([rng.choice(_SIGN_TEXTS), _sentence(rng, 3), _sentence(rng, 2).upper(), printed(rng)[:18]]) for _ in range(rng.choice([1, 1, 2, 2, 3, 4]))]
+    texts = [
+        rng.choice([rng.choice(_SIGN_TEXTS), _sentence(rng, 3), _sentence(rng, 2).upper(), printed(rng)[:18]])
+        for _ in range(rng.choice([1, 1, 2, 2, 3, 4]))
+    ]
     _write_centred(draw, texts, plate, rng.choice(_PLAIN), ink, 0.68 if shape is draw.ellipse else 0.88)
     angle = rng.choice([0, 0, 0, rng.uniform(-6, 6)])
     return ground.rotate(angle, Image.Resampling.BILINEAR, fillcolor=back), texts
@@ -82,11 +115,24 @@ def receipt(rng: random.Random) -> tuple[Image.Image, list[str]]:
     face = font(rng.choice(_MONO), size)
     columns = rng.randint(22, 32)
     shop = _sentence(rng, 2).upper()[: columns - 2]
-    items = [f"{rng.choice(vocabulary()['things']).title()[: columns - 8]:<{columns - 7}}{rng.uniform(0.2, 90):>7.2f}" for _ in range(rng.randint(3, 14))]
-    lines = [shop.center(columns).rstrip(), printed(rng)[: columns - 1], *items, "-" * columns, f"{'TOTAL':<{columns - 8}}{rng.uniform(5, 300):>8.2f}"]
+    items = [
+        f"{rng.choice(vocabulary()['things']).title()[: columns - 8]:<{columns - 7}}{rng.uniform(0.2, 90):>7.2f}"
+        for _ in range(rng.randint(3, 14))
+    ]
+    lines = [
+        shop.center(columns).rstrip(),
+        printed(rng)[: columns - 1],
+        *items,
+        "-" * columns,
+        f"{'TOTAL':<{columns - 8}}{rng.uniform(5, 300):>8.2f}",
+    ]
     lines += rng.choice([["CASH", "CHANGE 0.00"], ["CARD **** " + str(rng.randint(1000, 9999))], ["THANK YOU"], []])
     step = int(size * 1.35)
-    strip = Image.new("RGB", (int(face.getlength("0" * columns)) + 24, step * len(lines) + 30), rng.choice([(255, 255, 255), (248, 247, 242), (236, 234, 228)]))
+    strip = Image.new(
+        "RGB",
+        (int(face.getlength("0" * columns)) + 24, step * len(lines) + 30),
+        rng.choice([(255, 255, 255), (248, 247, 242), (236, 234, 228)]),
+    )
     draw = ImageDraw.Draw(strip)
     for index, line in enumerate(lines):
         draw.text((12, 14 + index * step), line, font=face, fill=rng.choice([(20, 20, 20), (60, 60, 70)]))
@@ -114,8 +160,18 @@ def _terminal(rng: random.Random) -> tuple[Image.Image, list[str]]:
     face = font("DejaVuSansMono.ttf", size)
     texts = []
     for y in range(8, height - size - 6, int(size * 1.35)):
-        line = _fitted(draw, rng.choice(["$ ", "> ", "", "  "]) + _sentence(rng, 8).lower(), face, int((width - 16) * rng.uniform(0.2, 1)))
-        draw.text((8, y), line, font=face, fill=rng.choice([(230, 230, 230), (80, 220, 80), (230, 200, 90), (120, 170, 250), (230, 230, 230)]))
+        line = _fitted(
+            draw,
+            rng.choice(["$ ", "> ", "", "  "]) + _sentence(rng, 8).lower(),
+            face,
+            int((width - 16) * rng.uniform(0.2, 1)),
+        )
+        draw.text(
+            (8, y),
+            line,
+            font=face,
+            fill=rng.choice([(230, 230, 230), (80, 220, 80), (230, 200, 90), (120, 170, 250), (230, 230, 230)]),
+        )
         texts.append(line.strip())
         if rng.random() < 0.05:
             break
@@ -125,7 +181,11 @@ def _terminal(rng: random.Random) -> tuple[Image.Image, list[str]]:
 def _window(rng: random.Random) -> tuple[Image.Image, list[str]]:
     width, height = canvas_size(rng)
     dark = rng.random() < 0.35
-    back, bar, ink = ((40, 42, 48), (25, 26, 30), (225, 225, 225)) if dark else ((248, 248, 250), rng.choice([(225, 228, 235), (40, 90, 170), (60, 60, 60)]), (20, 20, 25))
+    back, bar, ink = (
+        ((40, 42, 48), (25, 26, 30), (225, 225, 225))
+        if dark
+        else ((248, 248, 250), rng.choice([(225, 228, 235), (40, 90, 170), (60, 60, 60)]), (20, 20, 25))
+    )
     picture = Image.new("RGB", (width, height), back)
     draw = ImageDraw.Draw(picture)
     draw.rectangle((0, 0, width, 26), fill=bar)
@@ -138,11 +198,20 @@ def _window(rng: random.Random) -> tuple[Image.Image, list[str]]:
         draw.rectangle((0, 26, width // 4, height), fill=bar)
     left = width // 4 + 12 if rng.random() < 0.5 else 14
     while y < height - 34:
-        text = _fitted(draw, rng.choice([rng.choice(_SCREEN_TEXTS), _sentence(rng, 6)]), font("DejaVuSans.ttf", 13), width - left - 30)
+        text = _fitted(
+            draw,
+            rng.choice([rng.choice(_SCREEN_TEXTS), _sentence(rng, 6)]),
+            font("DejaVuSans.ttf", 13),
+            width - left - 30,
+        )
         kind = rng.random()
         length = int(draw.textlength(text, font=font("DejaVuSans.ttf", 13)))
         if kind < 0.25:
-            draw.rounded_rectangle((left - 4, y - 4, left + length + 8, y + 20), radius=4, fill=rng.choice([(40, 110, 220), (30, 150, 90), (200, 50, 50)]))
+            draw.rounded_rectangle(
+                (left - 4, y - 4, left + length + 8, y + 20),
+                radius=4,
+                fill=rng.choice([(40, 110, 220), (30, 150, 90), (200, 50, 50)]),
+            )
         elif kind < 0.4:
             draw.rectangle((left - 4, y - 4, width - 16, y + 20), outline=(150, 150, 150))
         draw.text((left, y), text, font=font("DejaVuSans.ttf", 13), fill=(255, 255, 255) if kind < 0.25 else ink)
@@ -166,7 +235,11 @@ def _telephone(rng: random.Random) -> tuple[Image.Image, list[str]]:
         text = _fitted(draw, _sentence(rng, 5), font("DejaVuSans.ttf", 12), width - 70)
         length = int(draw.textlength(text, font=font("DejaVuSans.ttf", 12)))
         left = width - length - 26 if mine else 14
-        draw.rounded_rectangle((left - 7, y - 5, left + length + 7, y + 20), radius=9, fill=(40, 130, 250) if mine else ((60, 60, 66) if dark else (255, 255, 255)))
+        draw.rounded_rectangle(
+            (left - 7, y - 5, left + length + 7, y + 20),
+            radius=9,
+            fill=(40, 130, 250) if mine else ((60, 60, 66) if dark else (255, 255, 255)),
+        )
         draw.text((left, y), text, font=font("DejaVuSans.ttf", 12), fill=(255, 255, 255) if mine else ink)
         texts.append(text)
         y += rng.choice([32, 32, 50])
@@ -200,7 +273,14 @@ def _fitted(draw: ImageDraw.ImageDraw, text: str, face: Font, room: int) -> str:
     return " ".join(words)
 
 
-def _write_centred(draw: ImageDraw.ImageDraw, texts: list[str], plate: tuple[int, int, int, int], name: str, ink: tuple[int, int, int], share: float) -> None:
+def _write_centred(
+    draw: ImageDraw.ImageDraw,
+    texts: list[str],
+    plate: tuple[int, int, int, int],
+    name: str,
+    ink: tuple[int, int, int],
+    share: float,
+) -> None:
     room_x, room_y = (plate[2] - plate[0]) * share, (plate[3] - plate[1]) * share
     size = max(8, int(room_y / len(texts) * 0.75))
     while size > 8 and max(font(name, size).getlength(text) for text in texts) > room_x:
@@ -216,6 +296,11 @@ def _worn(picture: Image.Image, rng: random.Random, paper: tuple[int, int, int])
     if rng.random() < 0.3:
         picture = picture.rotate(rng.uniform(-4, 4), Image.Resampling.BILINEAR, fillcolor=paper)
     if rng.random() < 0.2:
-        shade = Image.linear_gradient("L").rotate(rng.choice([0, 90, 180, 270])).resize(picture.size).point(lambda value: 200 + value // 5)
+        shade = (
+            Image.linear_gradient("L")
+            .rotate(rng.choice([0, 90, 180, 270]))
+            .resize(picture.size)
+            .point(lambda value: 200 + value // 5)
+        )
         picture = Image.composite(picture, Image.new("RGB", picture.size, (120, 115, 110)), shade)
     return picture.filter(ImageFilter.GaussianBlur(0.6)) if rng.random() < 0.15 else picture

@@ -31,7 +31,7 @@ def build_processor(shape: Shape, tokenizer: PreTrainedTokenizerFast) -> LlavaPr
     """Make the processor: pictures are squashed to a square, so that nothing at their edges is lost."""
     side = {"height": shape.picture, "width": shape.picture}
     images = CLIPImageProcessorPil(size=side, do_center_crop=False, crop_size=side)
-    return LlavaProcessor(
+    return LlavaProcessor(  # type: ignore[no-untyped-call]  # transformers leaves it untyped
         image_processor=images,
         tokenizer=tokenizer,
         patch_size=shape.patch,
@@ -74,7 +74,7 @@ def build_model(shape: Shape, tokenizer: PreTrainedTokenizerFast, seed: int) -> 
     config = LlavaConfig(
         text_config=text,
         vision_config=vision,
-        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),  # type: ignore[arg-type]  # one token, one id
         image_seq_length=image_tokens(shape),
         vision_feature_layer=-1,
         vision_feature_select_strategy="default",
@@ -90,7 +90,13 @@ def _know_words(model: Any, tokenizer: PreTrainedTokenizerFast, shape: Shape) ->
     weights = model.get_input_embeddings().weight.data
     vocabulary = tokenizer.get_vocab()
     if shape.word_vectors is not None:
-        words = sorted({piece.removeprefix(SPACE) for piece in vocabulary if piece.removeprefix(SPACE).isalpha() and piece.isascii() or piece.startswith(SPACE)})
+        words = sorted(
+            {
+                piece.removeprefix(SPACE)
+                for piece in vocabulary
+                if (piece.removeprefix(SPACE).isalpha() and piece.isascii()) or piece.startswith(SPACE)
+            }
+        )
         words = [word for word in words if len(word) > 2 and word.isascii() and word.isalpha() and word in vocabulary]
         vectors = word_vectors(shape.word_vectors, words, shape.width) * weights.std() * 1.2
         for word, vector in zip(words, vectors, strict=True):
@@ -105,7 +111,8 @@ def _know_words(model: Any, tokenizer: PreTrainedTokenizerFast, shape: Shape) ->
 
 def export(model: LlavaForConditionalGeneration, processor: LlavaProcessor, target: Path) -> None:
     """Write a directory that `ChatLlavaPlus` opens: bfloat16 safetensors, tokenizer, processor, generation settings."""
-    model.generation_config.pad_token_id = model.config.text_config.pad_token_id
-    model.generation_config.eos_token_id = model.config.text_config.eos_token_id
-    model.to(torch.bfloat16).save_pretrained(target)
+    text: Any = model.config.text_config
+    model.generation_config.pad_token_id = text.pad_token_id
+    model.generation_config.eos_token_id = text.eos_token_id
+    model.to(torch.bfloat16).save_pretrained(target)  # type: ignore[arg-type]  # its decorator hides `self`
     processor.save_pretrained(target)

@@ -58,7 +58,9 @@ def finetune(recipe: Recipe) -> Path:
     return target
 
 
-def _train_stage(recipe: Recipe, stage: Stage, model: Any, tokenizer: Any, template: Template, pixels: "Pixels") -> None:
+def _train_stage(
+    recipe: Recipe, stage: Stage, model: Any, tokenizer: Any, template: Template, pixels: "Pixels"
+) -> None:
     """Train one stage in place; a stage that is done is only loaded, one that was interrupted goes on."""
     folder = recipe.out / "checkpoints" / stage.name
     finished = folder / "model.safetensors"
@@ -69,7 +71,13 @@ def _train_stage(recipe: Recipe, stage: Stage, model: Any, tokenizer: Any, templ
     seats = image_tokens(recipe.shape)
     samples = [tokenize(record, tokenizer, template, seats) for record in stage_records(recipe, stage)]
     batches = plan_batches(samples, recipe.tuning.tokens_per_step, recipe.seed)
-    _log.info("stage %s: %d samples, %d tokens, %d steps", stage.name, len(samples), sum(len(s.ids) for s in samples), len(batches))
+    _log.info(
+        "stage %s: %d samples, %d tokens, %d steps",
+        stage.name,
+        len(samples),
+        sum(len(s.ids) for s in samples),
+        len(batches),
+    )
     trainer = CurriculumTrainer(
         model=model,
         args=_arguments(recipe, stage, folder, len(batches)),
@@ -78,8 +86,9 @@ def _train_stage(recipe: Recipe, stage: Stage, model: Any, tokenizer: Any, templ
         callbacks=[_LogLoss(stage.name)],
     )
     trainer.batches = batches
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)) if folder.exists() else None)
-    save_model(model, finished)
+    last = get_last_checkpoint(str(folder)) if folder.exists() else None  # type: ignore[no-untyped-call]  # untyped there
+    trainer.train(resume_from_checkpoint=last)
+    save_model(model, str(finished))
 
 
 class CurriculumTrainer(Trainer):
@@ -91,14 +100,18 @@ class CurriculumTrainer(Trainer):
         """Give the batches in the planned order."""
         return DataLoader(self.train_dataset, batch_sampler=self.batches, collate_fn=self.data_collator)  # type: ignore[arg-type]  # a list of samples is a map-style dataset
 
-    def compute_loss(self, model: Any, inputs: Mapping[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
+    def compute_loss(
+        self, model: Any, inputs: Mapping[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
         """Mean cross-entropy over the trained positions."""
         del num_items_in_batch
         labels = inputs["labels"][:, 1:]
         trained = labels != IGNORED
         # accelerate casts only inside model.forward, which is not what is called here
         with torch.autocast(labels.device.type, torch.bfloat16, enabled=self.args.bf16):
-            hidden = model.model(input_ids=inputs["input_ids"], pixel_values=inputs.get("pixel_values"), use_cache=False).last_hidden_state
+            hidden = model.model(
+                input_ids=inputs["input_ids"], pixel_values=inputs.get("pixel_values"), use_cache=False
+            ).last_hidden_state
             logits = model.lm_head(hidden[:, :-1][trained])
         loss = torch.nn.functional.cross_entropy(logits.float(), labels[trained])
         return (loss, {"logits": logits}) if return_outputs else loss
@@ -164,7 +177,14 @@ class _LogLoss(TrainerCallback):
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
         del args, control
         if logs and "loss" in logs:
-            _log.info("%s: step %d/%d loss %.4f rate %.2e", self._stage, state.global_step, state.max_steps, float(logs["loss"]), float(logs["learning_rate"]))
+            _log.info(
+                "%s: step %d/%d loss %.4f rate %.2e",
+                self._stage,
+                state.global_step,
+                state.max_steps,
+                float(logs["loss"]),
+                float(logs["learning_rate"]),
+            )
 
 
 def _arguments(recipe: Recipe, stage: Stage, folder: Path, steps: int) -> TrainingArguments:

@@ -1,9 +1,9 @@
-"""The tokenizer of a small LMM: byte-level BPE in which a word is split the same way with and without a space before it.
+"""The tokenizer of a small LMM: byte-level BPE that splits a word the same way with and without a space before it.
 
-Copying is what a planner does all day: a word of the question becomes an argument, a line of a result becomes a quotation.
-Ordinary byte-level BPE splits ` cormorant` and `cormorant` differently, so a copy would have to be respelt. Here merges are
-learned on bare words, and the space is joined to the first piece by merges of the lowest rank. What the protocol fixes
-(markers, wordings) and normalised numbers are single tokens.
+Copying is what a planner does all day: a word of the question becomes an argument, a line of a result becomes a
+quotation. Ordinary byte-level BPE splits ` cormorant` and `cormorant` differently, so a copy would have to be respelt.
+Here merges are learned on bare words, and the space is joined to the first piece by merges of the lowest rank. What the
+protocol fixes (markers, wordings) and normalised numbers are single tokens.
 """
 
 import json
@@ -62,12 +62,12 @@ def train_tokenizer(texts: Iterable[str], names: Iterable[str], size: int) -> Pr
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in _SPECIAL])
     tokenizer.add_tokens([AddedToken(token, normalized=False) for token in (*_FIXED, *names, *_numbers())])
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]  # transformers leaves it untyped
         tokenizer_object=tokenizer,
-        bos_token="<s>",
-        eos_token="</s>",
-        unk_token="<unk>",
-        pad_token="<pad>",
+        bos_token="<s>",  # noqa: S106 - a special token, no secret
+        eos_token="</s>",  # noqa: S106 - a special token, no secret
+        unk_token="<unk>",  # noqa: S106 - a special token, no secret
+        pad_token="<pad>",  # noqa: S106 - a special token, no secret
         extra_special_tokens={"image_token": IMAGE},
         padding_side="left",
         clean_up_tokenization_spaces=False,

@@ -1,7 +1,7 @@
 """Word vectors for new token embeddings, out of a sentence encoder that is installed as a Python package.
 
-A planner of a few million parameters that never read prose cannot know that a hound is a dog. The vectors tell it; they are
-read once, when a new LMM is built, and are trained on like every other weight.
+A planner of a few million parameters that never read prose cannot know that a hound is a dog. The vectors tell it; they
+are read once, when a new LMM is built, and are trained on like every other weight.
 """
 
 from collections.abc import Sequence
@@ -45,5 +45,5 @@ def word_vectors(package: str, words: Sequence[str], width: int) -> torch.Tensor
     vectors = torch.nn.functional.normalize(torch.cat(batches), dim=-1)
     vectors = vectors - vectors.mean(0)
     components = torch.linalg.svd(vectors, full_matrices=False).Vh[:width]
-    reduced = vectors @ components.T
+    reduced: torch.Tensor = vectors @ components.T
     return reduced / reduced.std()

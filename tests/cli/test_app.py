@@ -62,7 +62,7 @@ def test_a_bad_picture_is_one_sentence_and_leaves_nothing_behind(
     [
         pytest.param(["sign.png", "  "], "the question is empty", id="empty-question"),
         pytest.param(["sign.png", "a" * 20_000], "the question has 20,000 characters and at most 10,000", id="long"),
-        pytest.param([str(sample("sign"))], "is a file, so there is no question", id="no-question"),
+        pytest.param([str(sample("sign"))], "sign.png' is a file, so there is no question", id="no-question"),
         pytest.param(["What is it?"], "there is no picture; give one before the question", id="no-picture"),
         pytest.param(["http://10.0.0.1/a.png", "What?"], "URLs are not fetched", id="url"),
         pytest.param([str(sample("sign")), "What?", "--box", "1,2,3,4"], "must be 4 numbers from 0 to 1", id="box"),
@@ -135,6 +135,13 @@ def test_errors_have_exit_codes(
 ) -> None:
     assert run(["fail"], commands=failing(error)) == code
     assert capsys.readouterr().err == sentence
+
+
+def test_without_a_command_it_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 2
+    out, err = capsys.readouterr()
+    assert "ask" in out
+    assert "Error" not in err
 
 
 def test_help_loads_nothing_heavy() -> None:

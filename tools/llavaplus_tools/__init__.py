@@ -10,8 +10,62 @@ from llavaplus_tools.inpainting import inpaint_region
 from llavaplus_tools.reading import read_text
 from llavaplus_tools.segmentation import segment_region
 from llavaplus_tools.transforms import transform_image
+from llavaplus_tools.weighted import (
+    caption_and_detect,
+    caption_image,
+    detect_objects,
+    edit_image,
+    generate_from_layout,
+    generate_image,
+    retrieve_knowledge,
+    segment_at_granularities,
+    segment_by_example,
+    segment_objects,
+    segment_scene,
+    tag_and_detect,
+    tag_image,
+)
 
-__all__ = ["SKILLS", "inpaint_region", "read_codes", "read_text", "segment_region", "transform_image"]
-
-SKILLS: tuple[SkillFactory, ...] = (segment_region, read_text, read_codes, inpaint_region, transform_image)
+SKILLS: tuple[SkillFactory, ...] = (
+    detect_objects,
+    segment_objects,
+    segment_region,
+    segment_at_granularities,
+    segment_by_example,
+    segment_scene,
+    caption_image,
+    caption_and_detect,
+    tag_image,
+    tag_and_detect,
+    read_text,
+    read_codes,
+    retrieve_knowledge,
+    generate_image,
+    generate_from_layout,
+    edit_image,
+    inpaint_region,
+    transform_image,
+)
 """Every skill of this package, in the order of the catalogue."""
+
+__all__ = [
+    "SKILLS",
+    "caption_and_detect",
+    "caption_image",
+    "detect_objects",
+    "edit_image",
+    "generate_from_layout",
+    "generate_image",
+    "inpaint_region",
+    "read_codes",
+    "read_text",
+    "retrieve_knowledge",
+    "segment_at_granularities",
+    "segment_by_example",
+    "segment_objects",
+    "segment_region",
+    "segment_scene",
+    "tag_and_detect",
+    "tag_image",
+    "transform_image",
+]

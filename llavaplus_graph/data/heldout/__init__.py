@@ -1,4 +1,4 @@
-"""The held-out examination: human-like instructions written apart from the training phrasings, with the calls they ask for."""
+"""The held-out examination: human-like instructions apart from the training phrasings, with the calls they ask for."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ def _held_out_words() -> frozenset[tuple[str, ...]]:
 
 
 def is_held_out(text: str) -> bool:
-    """Tell whether an authored phrasing says the same words as a held-out question, whatever its case and punctuation."""
+    """Tell whether an authored phrasing says the words of a held-out question, whatever its case and punctuation."""
     return plain_words(text) in _held_out_words()
 
 

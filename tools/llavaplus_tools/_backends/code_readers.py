@@ -77,13 +77,17 @@ def _merged(known: list[Code], seen: list[Code]) -> list[Code]:
         if not same:
             kept.append(code)
         elif code.text and not any(other.text for other in same):
-            kept = [other for other in kept if other not in same] + [code]
+            kept = [other for other in kept if not _same_place(code, other)] + [code]
     return kept
 
 
 def _same_place(one: Code, other: Code) -> bool:
     """One's centre lies inside the other."""
-    (x, y), (left, top), (right, bottom) = one.corners.mean(axis=0), other.corners.min(axis=0), other.corners.max(axis=0)
+    (x, y), (left, top), (right, bottom) = (
+        one.corners.mean(axis=0),
+        other.corners.min(axis=0),
+        other.corners.max(axis=0),
+    )
     return bool(left <= x <= right and top <= y <= bottom)
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MOST_ELONGATED = 8
+MOST_ELONGATED = 4
 """RapidOCR enlarges the short side to hundreds of pixels, so that a thin strip would become gigabytes: pad it first."""
 
 _LOCK = threading.Lock()

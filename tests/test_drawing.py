@@ -1,0 +1,87 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image, ImageChops
+
+from llavaplus_graph import drawing
+
+BOX = (0.25, 0.25, 0.75, 0.75)
+MASK = np.zeros((40, 60), bool)
+MASK[10:30, 15:45] = True
+
+DRAWINGS: list[Callable[[Image.Image], Image.Image]] = [
+    lambda picture: drawing.draw_boxes(picture, [BOX], ["dog 0.50"]),
+    lambda picture: drawing.draw_masks(picture, [MASK], ["dog 0.50"]),
+    lambda picture: drawing.draw_numbered(picture, [BOX]),
+]
+NAMES = ["boxes", "masks", "numbers"]
+
+
+def contrast(one: Image.Image, other: Image.Image) -> int:
+    """The largest difference of lightness between two pictures of one size, 0 to 255."""
+    return int(np.asarray(ImageChops.difference(one.convert("L"), other.convert("L"))).max())
+
+
+@pytest.mark.parametrize("draw", DRAWINGS, ids=NAMES)
+@pytest.mark.parametrize("background", ["black", "white", (128, 128, 128), *drawing.PALETTE], ids=str)
+def test_a_drawing_stands_out_from_any_background(
+    draw: Callable[[Image.Image], Image.Image], background: tuple[int, int, int]
+) -> None:
+    picture = Image.new("RGB", (300, 200), background)
+    assert contrast(draw(picture), picture) > 60
+
+
+@pytest.mark.parametrize("draw", DRAWINGS, ids=NAMES)
+@pytest.mark.parametrize("size", [(1, 1), (64, 40), (40, 64), (2000, 3), (1500, 1000)], ids=str)
+def test_every_size_of_picture_can_be_drawn_on(
+    draw: Callable[[Image.Image], Image.Image], size: tuple[int, int]
+) -> None:
+    drawn = draw(Image.new("RGB", size))
+    assert max(drawn.size) >= drawing.SMALLEST_SIDE
+    assert drawn.width * size[1] == drawn.height * size[0]
+
+
+def test_lines_grow_with_the_picture() -> None:
+    def share(size: tuple[int, int]) -> float:
+        picture = Image.new("RGB", size, "white")
+        changed = np.asarray(drawing.draw_boxes(picture, [BOX], [""])) != 255
+        return float(changed.any(axis=2).mean())
+
+    assert share((4000, 2000)) == pytest.approx(share((500, 250)), rel=0.5)
+
+
+def test_a_label_is_written_on_the_picture_even_where_its_box_touches_the_edges() -> None:
+    picture = Image.new("RGB", (300, 300), "white")
+    with_label = drawing.draw_boxes(picture, [(0, 0, 1, 1)], ["dog"])
+    assert contrast(with_label, drawing.draw_boxes(picture, [(0, 0, 1, 1)], [""])) > 60
+
+
+def test_labels_of_the_same_thing_share_a_colour_whatever_their_scores() -> None:
+    one, same, other = drawing._colours(["fire hydrant 0.91", "fire hydrant 0.32", "fire 0.50"])
+    assert one == same != other
+
+
+def test_labels_do_not_cover_each_other() -> None:
+    picture = Image.new("RGB", (600, 400), "white")
+    boxes = [(0.3, 0.3, 0.6, 0.6), (0.3, 0.3, 0.6, 0.6)]
+    drawn = np.asarray(drawing.draw_boxes(picture, boxes, ["cat", "dog"]))
+    areas = [int((drawn == colour).all(axis=2).sum()) for colour in drawing.PALETTE[:2]]
+    assert min(areas) > 300
+
+
+@pytest.mark.parametrize("text", ["", "naïve", "你好", "a\nb", "wordwithoutend" * 40, "many words " * 60])
+def test_a_caption_of_any_text_stands_below_the_picture(text: str) -> None:
+    drawn = drawing.draw_caption(Image.new("RGB", (300, 200), "red"), text)
+    assert drawn.width == 300
+    assert drawn.height > 200
+    assert drawn.crop((0, 0, 300, 200)).getextrema() == ((255, 255), (0, 0), (0, 0))
+
+
+def test_letters_that_the_font_lacks_are_folded() -> None:
+    assert drawing._writable("Café 你") == "Cafe ?"
+
+
+def test_an_empty_mask_draws_nothing() -> None:
+    picture = Image.new("RGB", (300, 200), "white")
+    assert contrast(drawing.draw_masks(picture, [np.zeros((20, 30), bool)], ["dog"]), picture) == 0
