@@ -21,7 +21,9 @@ THOUGHTS, ACTIONS, VALUE = '"thoughts🤔"', '"actions🚀"', '"value👉"'
 MARKERS = (THOUGHTS, ACTIONS, VALUE)
 IMAGE = "<image>"
 
-_BLOCK = re.compile(f"{THOUGHTS}(.*?){ACTIONS}(.*?){VALUE}(.*)", re.DOTALL)
+_MARKER = re.compile("|".join(MARKERS))
+_PART = f"((?:(?!{_MARKER.pattern}).)*+)"
+_BLOCK = re.compile(f"{THOUGHTS}{_PART}{ACTIONS}{_PART}{VALUE}{_PART}", re.DOTALL)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -74,8 +76,9 @@ def render_actions(actions: Iterable[Action]) -> str:
     calls = [{"API_name": action.name, "API_params": dict(action.params)} for action in actions]
     try:
         return json.dumps(calls, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ProtocolError(f"The parameters of {calls!r} are not plain JSON: {error}.") from error
+    except (TypeError, ValueError, RecursionError) as error:
+        names = ", ".join(str(call["API_name"]) for call in calls)
+        raise ProtocolError(f"The parameters of a call ({names}) are not plain JSON: {error}.") from error
 
 
 def holding_message(names: Sequence[str]) -> str:
@@ -91,16 +94,15 @@ def thanks(names: Sequence[str]) -> str:
 def parse_turn(text: str) -> ParsedTurn:
     """Read a turn out of anything a model may have written; never raises.
 
-    The last complete block wins. Actions may be JSON or a Python literal, a list or a single object; unknown keys are
-    ignored and missing parameters mean none. Text is never evaluated, and a list that was cut off is never completed.
+    The first complete block counts and what follows it is dropped: a stream has given it out by then. (The original
+    took the last one, so that an answer the model made up replaced its call.) Actions may be JSON or a Python literal,
+    a list or a single object; unknown keys are ignored and missing parameters mean none. Text is never evaluated, and
+    a list that was cut off is never completed.
 
     Args:
         text: What the model produced, with or without markers.
     """
-    start = text.rfind(THOUGHTS)
-    if start < 0 or _BLOCK.match(text, start) is None:
-        start = max(start, 0) if text.count(THOUGHTS) < 2 else text.rfind(THOUGHTS, 0, start)
-    block = _BLOCK.search(text, start)
+    block = _BLOCK.search(text)
     if block is None:
         return _parse_without_block(text)
     thoughts, actions, value = (part.strip() for part in block.groups())
@@ -184,6 +186,8 @@ class Template:
                 parts.append(f"{self._before_assistant()}{assistant}: {text.strip()}{self._after_assistant()}")
         if turns and turns[-1][0] == "human":
             parts.append(f"{self._before_assistant()}{assistant}:")
+        elif turns and self.name == "v0":
+            parts.append(self.stop)
         return "".join(parts)
 
     def _before_human(self, index: int) -> str:
@@ -249,22 +253,27 @@ def _unmarked(text: str) -> str:
 
 
 def _parse_without_block(text: str) -> ParsedTurn:
-    if not any(marker in text for marker in MARKERS):
+    if not any(marker.strip('"') in text for marker in MARKERS):
         return ParsedTurn(Turn(value=text.strip()))
-    if ACTIONS not in text and THOUGHTS not in text and text.lstrip().startswith(VALUE):
-        return ParsedTurn(Turn(value=text.lstrip().removeprefix(VALUE).strip()))
+    before, _, value = text.partition(VALUE)
+    if not before.strip() and not _MARKER.search(value):
+        return ParsedTurn(Turn(value=value.strip()))
     return ParsedTurn(Turn(value=text.strip()), "a marker is missing or the turn was cut off")
 
 
 def _literal(text: str) -> object:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        pass
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
-        return None
+    """Read JSON, a Python literal, or JSON with single quotes as the original does; None for anything else.
+
+    What a Python literal or a lenient JSON reader has and JSON has not (sets, bytes, NaN, endless numbers, half a
+    character) is refused.
+    """
+    swapped = text.replace("'", '"') if not set(text) & {'"', "\\"} else ""
+    for read, source in ((json.loads, text), (ast.literal_eval, text), (json.loads, swapped)):
+        try:
+            return json.loads(json.dumps(read(source), allow_nan=False, ensure_ascii=False).encode())
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            continue
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,13 +289,17 @@ class StreamParser:
     """Reads a turn while it is generated: first, once, what was planned, then the answer as it comes.
 
     Nothing is given out before the value marker has arrived, so a plan that was cut off never becomes a call. White
-    space at both ends of the answer is held back, so that the pieces join to the value that `parse_turn` gives.
+    space at both ends of the answer, and what may yet become a marker, is held back: the pieces join to the beginning
+    of the value that `parse_turn` gives, `given` characters of it.
+
+    Attributes:
+        given: Characters of the answer that were given out.
     """
 
     def __init__(self) -> None:
         self._text = ""
         self._start: int | None = None
-        self._given = 0
+        self.given = 0
 
     def feed(self, text: str) -> list[TurnOpened | str]:
         """Take a piece of generated text; gives what has become certain by it."""
@@ -299,11 +312,21 @@ class StreamParser:
             parsed = parse_turn(self._text)
             self._start = block.start(3)
             events.append(TurnOpened(parsed.turn.thoughts or "", parsed.turn.actions or (), parsed.problem))
-        answer = self._text[self._start :].strip()
-        if len(answer) > self._given:
-            events.append(answer[self._given :])
-            self._given = len(answer)
+        answer = self._certain_answer(self._start)
+        if len(answer) > self.given:
+            events.append(answer[self.given :])
+            self.given = len(answer)
         return events
+
+    def _certain_answer(self, start: int) -> str:
+        marker = _MARKER.search(self._text, start)
+        if marker is not None:
+            return self._text[start : marker.start()].strip()
+        answer = self._text[start:]
+        opened = answer.rfind('"', -max(map(len, MARKERS)))
+        if opened >= 0 and any(marker.startswith(answer[opened:]) for marker in MARKERS):
+            answer = answer[:opened]
+        return answer.strip()
 
     def close(self) -> ParsedTurn:
         """End the stream; gives the whole turn as `parse_turn` reads it."""

@@ -170,12 +170,12 @@ class Masks(SkillResult):
         return self
 
     def content(self) -> dict[str, JsonValue]:
-        """Key ``boxes``; with labels also ``phrases`` and ``logits``. The masks themselves are not told."""
+        """Key ``boxes``; with labels also ``logits`` and ``phrases``. The masks themselves are not told."""
         content: dict[str, JsonValue] = {"boxes": [_rounded(box) for box in self.boxes]}
-        if self.labels:
-            content["phrases"] = list(self.labels)
         if self.labels and self.scores:
             content["logits"] = _rounded(self.scores)
+        if self.labels:
+            content["phrases"] = list(self.labels)
         return content
 
     def _drawn_on(self, picture: Image.Image) -> Image.Image:

@@ -5,6 +5,7 @@ Knows LangChain's contract; how text becomes tokens is the engine's business, ho
 """
 
 import json
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -25,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from llavaplus_graph.chat_model.checkpoints import bundled, check_directory, open_checkpoint
 from llavaplus_graph.chat_model.dialect import Dialect
 from llavaplus_graph.chat_model.grammar import Choice, ToolSpec, quoted, turn_grammar
+from llavaplus_graph.chat_model.grounding import answer_rules
 from llavaplus_graph.chat_model.messages import Dialogue, ai_fields, read_messages, written_name
 from llavaplus_graph.errors import ConfigError
 from llavaplus_graph.images import ImageStore, default_store, read_picture
@@ -47,6 +49,8 @@ class ChatLlavaPlus(BaseChatModel):
         seed: Makes sampling repeatable.
         stop: Texts that end a turn.
         constrained: Decode along the grammar of the bound tools, so that every turn is well formed.
+        grounded: Hold the numbers and quotations of an answer to what the skills returned; needs `constrained`.
+            None leaves it to the checkpoint.
         store: Where handles lead to pictures; the default store when None.
 
     Example:
@@ -66,6 +70,7 @@ class ChatLlavaPlus(BaseChatModel):
     seed: int | None = None
     stop: list[str] | None = None
     constrained: bool = True
+    grounded: bool | None = None
     store: ImageStore | None = Field(default=None, exclude=True, repr=False)
 
     _opened: Any = PrivateAttr(default=None)
@@ -99,7 +104,7 @@ class ChatLlavaPlus(BaseChatModel):
 
     @property
     def _identifying_params(self) -> Mapping[str, Any]:
-        fields = ("model", "dtype", "temperature", "top_p", "max_tokens", "seed", "stop", "constrained")
+        fields = ("model", "dtype", "temperature", "top_p", "max_tokens", "seed", "stop", "constrained", "grounded")
         weights = [
             (path.name, path.stat().st_size, path.stat().st_mtime_ns)
             for path in sorted(self._directory.glob("*.safetensors"))
@@ -193,8 +198,8 @@ class ChatLlavaPlus(BaseChatModel):
                     yield chunk
         assert last is not None  # noqa: S101 - a generation always ends with a piece
         fields = ai_fields(parser.close(), self.dialect, finish_reason=str(last.finish_reason))
-        if not parser.opened and fields["content"]:
-            yield ChatGenerationChunk(message=AIMessageChunk(content=fields["content"]))
+        if rest := fields["content"][parser.given :]:
+            yield ChatGenerationChunk(message=AIMessageChunk(content=rest))
         metadata = {**fields["response_metadata"], "model_name": self._name, "model_provider": "llavaplus"}
         yield ChatGenerationChunk(
             message=AIMessageChunk(
@@ -203,7 +208,7 @@ class ChatLlavaPlus(BaseChatModel):
         )
 
     def _chunks(self, event: TurnOpened | str) -> Iterator[ChatGenerationChunk]:
-        """Give a chunk an event; tool calls count from 1, because text blocks take index 0."""
+        """Give a chunk an event, and one every call."""
         if isinstance(event, str):
             yield ChatGenerationChunk(message=AIMessageChunk(content=event))
             return
@@ -212,7 +217,7 @@ class ChatLlavaPlus(BaseChatModel):
                 message=AIMessageChunk(content="", additional_kwargs={"reasoning_content": event.thoughts})
             )
         fields = ai_fields(_closed(event), self.dialect, finish_reason="stop")
-        for index, call in enumerate(fields["tool_calls"], start=1):
+        for index, call in enumerate(fields["tool_calls"], start=_FIRST_CALL):
             part = tool_call_chunk(name=call["name"], args=json.dumps(call["args"]), id=call["id"], index=index)
             yield ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=[part]))
 
@@ -246,12 +251,16 @@ class ChatLlavaPlus(BaseChatModel):
             for function in functions
         ]
         only = written_name(only, dialect) if only else None
+        grounded = dialect.grounded if self.grounded is None else self.grounded
         return turn_grammar(
             tools,
             choice=choice,
             instruction=dialogue.instruction,
             parallel=bool(kwargs.get("parallel_tool_calls", True)),
             only_call=only,
+            answer=answer_rules("answer", dialogue.results, dialogue.instruction)
+            if grounded and dialogue.results
+            else (),
         )
 
     def _picture(self, source: str | bytes) -> Image.Image:
@@ -261,8 +270,16 @@ class ChatLlavaPlus(BaseChatModel):
 
     def _engine(self) -> Any:
         if self._opened is None:
-            self._opened = _open_engine(self.model, self.dtype, json.dumps(self.device_map))
+            with _OPENING:
+                self._opened = _open_engine(self.model, self.dtype, json.dumps(self.device_map))
         return self._opened
+
+
+# LangChain numbers thoughts, calls and text 0, 1, 2 as they come and merges what has the same number.
+_FIRST_CALL = 3
+
+# Two threads that ask for the same checkpoint at the same time must not load it twice.
+_OPENING = threading.Lock()
 
 
 @lru_cache(maxsize=4)

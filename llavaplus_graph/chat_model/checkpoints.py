@@ -72,11 +72,12 @@ def open_checkpoint(model: str | None, *, dtype: str = "auto", device_map: Any =
     check_directory(directory)
     dialect = Dialect.load(directory)
     import torch
+    from safetensors import SafetensorError
     from transformers import LlavaForConditionalGeneration
     from transformers.utils import logging as transformers_logging
 
     chosen = (torch.float32 if device_map is None else "auto") if dtype == "auto" else getattr(torch, dtype, None)
-    if chosen is None:
+    if chosen != "auto" and not isinstance(chosen, torch.dtype):
         raise CheckpointError(f"There is no dtype {dtype!r}; use float32, bfloat16, float16 or auto.")
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
     logging.getLogger("transformers").setLevel(logging.ERROR)
@@ -89,7 +90,7 @@ def open_checkpoint(model: str | None, *, dtype: str = "auto", device_map: Any =
             use_safetensors=True,
             output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise CheckpointError(
             f"{str(directory)!r} cannot be opened as a LLaVA checkpoint: {_first_line(error)}"
         ) from error
@@ -112,10 +113,10 @@ def _processor(directory: Path) -> Any:
     try:
         settings = _processor_settings(directory)
         return LlavaProcessor(  # type: ignore[no-untyped-call]  # transformers leaves it untyped
-            image_processor=CLIPImageProcessorPil(**settings.pop("image_processor", {})),
+            image_processor=CLIPImageProcessorPil(**settings["image_processor"]),
             tokenizer=AutoTokenizer.from_pretrained(directory, local_files_only=True),
-            patch_size=settings.get("patch_size"),
-            vision_feature_select_strategy=settings.get("vision_feature_select_strategy", "default"),
+            patch_size=settings["patch_size"],
+            vision_feature_select_strategy=settings["vision_feature_select_strategy"],
             num_additional_image_tokens=settings.get("num_additional_image_tokens", 1),
         )
     except (OSError, ValueError, TypeError) as error:
@@ -125,17 +126,23 @@ def _processor(directory: Path) -> Any:
 
 
 def _processor_settings(directory: Path) -> dict[str, Any]:
-    """Read processor_config.json, with the image settings that older directories keep in a file of their own."""
-    settings: dict[str, Any] = {}
-    for name in ("processor_config.json", "preprocessor_config.json"):
+    """Read processor_config.json, with what older directories keep in other files: image settings and patch size."""
+    config = _config(directory)
+    settings: dict[str, Any] = {
+        "patch_size": (config.get("vision_config") or {}).get("patch_size"),
+        "vision_feature_select_strategy": config.get("vision_feature_select_strategy", "default"),
+    }
+    for name in ("preprocessor_config.json", "processor_config.json"):
         if (directory / name).exists():
-            found = json.loads((directory / name).read_text("utf-8"))
+            found = dict(json.loads((directory / name).read_text("utf-8")))
             if name == "preprocessor_config.json":
                 found = {"image_processor": found}
-            settings = {**found, **settings}
+            settings |= {key: value for key, value in found.items() if value is not None}
+    if "image_processor" not in settings:
+        raise ValueError("neither processor_config.json nor preprocessor_config.json says how pictures are prepared")
     images = {
         key: value
-        for key, value in settings.get("image_processor", {}).items()
+        for key, value in settings["image_processor"].items()
         if key not in ("image_processor_type", "processor_class")
     }
     return {**settings, "image_processor": images}

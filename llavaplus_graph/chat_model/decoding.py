@@ -5,8 +5,9 @@ from typing import Any
 
 import llguidance
 import llguidance.hf
-import llguidance.torch
 import torch
+
+from llavaplus_graph.errors import ConfigError
 
 
 class Guide:
@@ -17,13 +18,18 @@ class Guide:
         self._matcher = llguidance.LLMatcher(self._tokens, llguidance.grammar_from("lark", grammar))
         error = self._matcher.get_error()
         if error:
-            raise ValueError(f"The grammar of the bound tools cannot be used: {error}")
-        self._bitmask = llguidance.torch.allocate_token_bitmask(1, self._tokens.vocab_size)
+            raise ConfigError(
+                f"The arguments of the bound tools cannot be decoded along their schemas ({_first_line(error)}); "
+                "simplify the schema or pass constrained=False."
+            )
 
     def mask(self, logits: torch.Tensor) -> torch.Tensor:
         """Set the logits (vocabulary,) of forbidden tokens to minus infinity, in place."""
-        llguidance.torch.fill_next_token_bitmask(self._matcher, self._bitmask, 0)
-        llguidance.torch.apply_token_bitmask_inplace(logits.unsqueeze(0), self._bitmask.to(logits.device))
+        # llguidance.torch would do this too, but compiles it on first use: seconds, and a C++ compiler has to be there.
+        bias = torch.frombuffer(bytearray(self._matcher.compute_logit_bias()), dtype=torch.uint8)
+        known = min(len(bias), len(logits))
+        logits[:known].masked_fill_((bias[:known] == 0).to(logits.device), float("-inf"))
+        logits[known:] = float("-inf")
         return logits
 
     def accept(self, token: int) -> None:
@@ -34,6 +40,10 @@ class Guide:
     def finished(self) -> bool:
         """Whether the grammar allows nothing more."""
         return bool(self._matcher.is_stopped())
+
+
+def _first_line(text: str) -> str:
+    return text.strip().split("\n")[0][:300]
 
 
 @lru_cache(maxsize=8)

@@ -54,8 +54,12 @@ class Dialect:
             fields = json.loads(path.read_text(encoding="utf-8"))
             fields["skills"] = tuple(fields.get("skills", ()))
             dialect = cls(**fields)
+            known = dialect.template in TEMPLATES and dialect.names in ("skills", "wire")
         except (ValueError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{path} is not a description of a dialect: {error}.") from error
-        if dialect.template not in TEMPLATES or dialect.names not in ("skills", "wire"):
-            raise CheckpointError(f"{path} names the template {dialect.template!r}; known are {', '.join(TEMPLATES)}.")
+        if not known:
+            raise CheckpointError(
+                f"{path} names the template {dialect.template!r} and the names {dialect.names!r}; "
+                f"known are the templates {', '.join(TEMPLATES)} and the names skills and wire."
+            )
         return dialect

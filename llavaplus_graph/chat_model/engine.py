@@ -1,4 +1,4 @@
-"""The engine: a LLaVA model of transformers that turns text and pictures into text, token by token, under a lock.
+"""The engine: a LLaVA model of transformers that turns text and pictures into text, token by token.
 
 Knows tokens and tensors; does not know messages, tools or what the text means.
 """
@@ -14,6 +14,7 @@ from transformers import DynamicCache
 
 from llavaplus_graph.chat_model.decoding import Guide
 from llavaplus_graph.errors import ProtocolError
+from llavaplus_graph.protocol import IMAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,11 @@ class Piece:
 
 
 class TransformersEngine:
-    """Generates with a local LLaVA model; one generation at a time, safe to call from several threads."""
+    """Generates with a local LLaVA model, one step at a time under a lock; safe to call from several threads.
+
+    Neither the lock nor torch's inference mode is held while a caller looks at a piece: a stream that waits must not
+    block the next one, and an async caller may take every piece in another thread.
+    """
 
     def __init__(self, model: Any, processor: Any) -> None:
         self.model = model
@@ -65,14 +70,12 @@ class TransformersEngine:
             Pieces of text; text that might still become a stop string is held back.
 
         Raises:
-            ProtocolError: If the prompt is longer than the context of the model.
+            ProtocolError: If the prompt is longer than the context of the model or has not one place a picture.
         """
-        with self._lock, torch.inference_mode():
-            yield from self._generate(prompt, pictures, sampling, grammar)
-
-    def _generate(
-        self, prompt: str, pictures: Sequence[Image.Image], sampling: Sampling, grammar: str | None
-    ) -> Iterator[Piece]:
+        if (places := prompt.count(IMAGE)) != len(pictures):
+            raise ProtocolError(
+                f"The prompt has {places} places ({IMAGE}) for {len(pictures)} pictures; give every picture one."
+            )
         inputs = self._inputs(prompt, pictures)
         length = inputs["input_ids"].shape[1]
         room = int(self.model.config.text_config.max_position_embeddings) - length
@@ -88,8 +91,7 @@ class TransformersEngine:
         reason: Literal["stop", "length"] = "length"
         cache = DynamicCache(config=self.model.config.text_config)
         for _ in range(limit):
-            logits = self.model(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[0, -1].float()
-            token = _choose(guide.mask(logits) if guide else logits, sampling, generator)
+            token = self._next_token(inputs, cache, guide, sampling, generator)
             if token in self._ends:
                 reason = "stop"
                 break
@@ -104,8 +106,21 @@ class TransformersEngine:
             inputs = {"input_ids": torch.tensor([[token]], device=self.model.device)}
         yield Piece(writer.rest(), reason, length, writer.count)
 
+    def _next_token(
+        self,
+        inputs: dict[str, Any],
+        cache: DynamicCache,
+        guide: Guide | None,
+        sampling: Sampling,
+        generator: torch.Generator | None,
+    ) -> int:
+        with self._lock, torch.inference_mode():
+            logits = self.model(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[0, -1].float()
+            return _choose(guide.mask(logits) if guide else logits, sampling, generator)
+
     def _inputs(self, prompt: str, pictures: Sequence[Image.Image]) -> dict[str, Any]:
-        batch = self.processor(images=list(pictures) or None, text=prompt, return_tensors="pt")
+        with self._lock:
+            batch = self.processor(images=list(pictures) or None, text=prompt, return_tensors="pt")
         inputs = {"input_ids": batch["input_ids"].to(self.model.device)}
         if "pixel_values" in batch:
             inputs["pixel_values"] = batch["pixel_values"].to(self.model.device, self.model.dtype)
@@ -135,7 +150,8 @@ class _Writer:
             self.stopped = True
             self._text = self._text[: min(found)]
             return self.rest()
-        safe = len(self._text.rstrip("\ufffd")) - self._held()
+        whole = self._text.rstrip("\ufffd")
+        safe = len(whole) - self._held(whole)
         fresh, self._given = self._text[self._given : safe], max(safe, self._given)
         return fresh
 
@@ -143,10 +159,10 @@ class _Writer:
         fresh, self._given = self._text[self._given :], len(self._text)
         return fresh
 
-    def _held(self) -> int:
+    def _held(self, text: str) -> int:
         longest = max((len(stop) for stop in self._stop), default=1) - 1
-        for size in range(min(longest, len(self._text)), 0, -1):
-            if any(stop.startswith(self._text[-size:]) for stop in self._stop):
+        for size in range(min(longest, len(text)), 0, -1):
+            if any(stop.startswith(text[-size:]) for stop in self._stop):
                 return size
         return 0
 

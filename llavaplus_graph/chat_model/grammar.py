@@ -16,6 +16,13 @@ from llavaplus_graph.protocol import ACTIONS, THOUGHTS, VALUE
 _CHUNK = re.compile(r"\w+|\s+|[^\w\s]", re.UNICODE)
 _FREE = r"/[^🤔🚀👉]*/"
 _THOUGHT = r"/[^🤔🚀👉\n]{0,400}/"
+# A JSON string with or without ASCII escapes; escaped surrogates come in pairs, and no marker of the protocol fits in.
+_STRING = (
+    r'/"([^"\\\x00-\x1f🤔🚀👉]|\\["\\\/bfnrt]|\\u([0-9a-ce-f][0-9a-f]{3}|d[0-7][0-9a-f]{2})'
+    r'|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})*"/'
+)
+_AS_THEY_ARE = ("properties", "enum", "const", "default", "examples", "allOf")
+_NOT_PLAIN = ("enum", "const", "pattern", "format", "minLength", "maxLength", "anyOf", "allOf", "oneOf", "$ref")
 _TRIMMED = r"/\S(.*\S)?/"  # a quotation neither begins nor ends with white space
 _MOST_PHRASES = 6  # phrases of a quoted query, joined by " . "
 _LONGEST_INSTRUCTION = 4_000  # characters of the conversation that quotations may come from, newest last
@@ -38,6 +45,7 @@ def turn_grammar(
     instruction: str = "",
     parallel: bool = True,
     only_call: str | None = None,
+    answer: Sequence[str] = (),
 ) -> str:
     """Write the grammar of one assistant turn.
 
@@ -47,13 +55,14 @@ def turn_grammar(
         instruction: What the user said; string arguments marked `x-quoted` must be words of it.
         parallel: Whether several calls may stand in one turn.
         only_call: Name of the one tool that may be called.
+        answer: Rules, the first of them called `answer`, that its text must follow; free text without them.
     """
     allowed = [tool for tool in tools if only_call in (None, tool.name)]
     rules = [
         f"start: {_lit(' ')}? {_lit(THOUGHTS + ' ')} THOUGHT "
-        f"{_lit(chr(10) + ACTIONS + ' ')} actions {_lit(chr(10) + VALUE + ' ')} FREE"
+        f"{_lit(chr(10) + ACTIONS + ' ')} actions {_lit(chr(10) + VALUE + ' ')} answer"
     ]
-    rules += [f"THOUGHT: {_THOUGHT}", f"FREE: {_FREE}"]
+    rules += [f"THOUGHT: {_THOUGHT}", *(answer or [f"answer: {_FREE}"])]
     calls = [f"call_{index}" for index in range(len(allowed))] if choice != "none" else []
     if not calls:
         rules.append(f"actions: {_lit('[]')}")
@@ -61,31 +70,31 @@ def turn_grammar(
     several = f"({_lit(', ')} call)*" if parallel else ""
     some = f"{_lit('[')} call {several} {_lit(']')}"
     rules.append(f"actions: {some}" if choice == "any" else f"actions: {_lit('[]')} | {some}")
-    rules.append(f"call: {' | '.join(calls)}")
+    rules += [f"call: {' | '.join(calls)}", f"STRING: {_STRING}"]
     spans = _span_rules(instruction)
     for index, tool in enumerate(allowed):
         rules += _tool_rules(index, tool, quotable=bool(spans))
     return "\n".join([*rules, *spans])
 
 
-def quoted(schema: Mapping[str, Any]) -> bool:
+def quoted(schema: Mapping[str, Any] | bool) -> bool:
     """Tell whether an argument is to be quoted from the user's words."""
-    return bool(schema.get("x-quoted"))
+    return isinstance(schema, Mapping) and bool(schema.get("x-quoted"))
 
 
 def _tool_rules(index: int, tool: ToolSpec, *, quotable: bool) -> list[str]:
     head = json.dumps({"API_name": tool.name, "API_params": {}})[:-3]
     rules = [f"call_{index}: {_lit(head)} params_{index} {_lit('}')}"]
     properties = _image_last(tool.schema.get("properties") or {})
-    schema = {**tool.schema, "properties": properties}
+    schema = {**tool.schema, "type": "object", "properties": properties}
     if not properties:
         return [
             *rules,
-            f"params_{index}: {_json(tool.schema)}" if _open(tool.schema) else f"params_{index}: {_lit('{}')}",
+            f"params_{index}: {_json(schema)}" if _open(schema) else f"params_{index}: {_lit('{}')}",
         ]
-    if not (quotable and any(quoted(value) for value in properties.values())):
+    if _open(schema):
         return [*rules, f"params_{index}: {_json(schema)}"]
-    return rules + _object_rules(index, schema, properties)
+    return rules + _object_rules(index, schema, properties, quotable=quotable)
 
 
 def _image_last(properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,8 +102,8 @@ def _image_last(properties: Mapping[str, Any]) -> dict[str, Any]:
     return dict(sorted(properties.items(), key=lambda item: item[0] == "image"))
 
 
-def _object_rules(index: int, schema: Mapping[str, Any], properties: Mapping[str, Any]) -> list[str]:
-    """Write an object key by key, so that some of its values can be quotations.
+def _object_rules(index: int, schema: Mapping[str, Any], properties: Mapping[str, Any], *, quotable: bool) -> list[str]:
+    """Write an object key by key, so that some of its values can be quotations and none has a key of its own making.
 
     `rest_i_k` is what may follow key k once something was written, `open_i_k` what may follow while nothing was.
     """
@@ -110,22 +119,25 @@ def _object_rules(index: int, schema: Mapping[str, Any], properties: Mapping[str
         )
         rules.append(f"open_{index}_{k}: {pair} rest_{index}_{k + 1}{skip_open}")
         rules.append(f"rest_{index}_{k}: {_lit(', ')} {pair} rest_{index}_{k + 1}{skip_rest}")
-        rules.append(f"{value}: {_value(properties[name], name, definitions)}")
+        rules.append(f"{value}: {_value(properties[name], name, definitions, quotable)}")
     end = len(names)
     return [*rules, f"open_{index}_{end}: {_lit('}')}", f"rest_{index}_{end}: {_lit('}')}"]
 
 
-def _value(schema: Mapping[str, Any], name: str, definitions: Mapping[str, Any]) -> str:
-    if not quoted(schema):
-        return _json({**schema, **definitions})
+def _value(schema: Mapping[str, Any] | bool, name: str, definitions: Mapping[str, Any], quotable: bool) -> str:
+    schema = schema if isinstance(schema, Mapping) else {}
+    if not (quotable and quoted(schema)):
+        plain = schema.get("type") == "string" and not any(key in schema for key in _NOT_PLAIN)
+        return "STRING" if plain else _json({**schema, **definitions})
     span = "QUERY" if name == "query" else "SPAN"
     empty = f" | {_lit(chr(34) * 2)}" if schema.get("default") == "" else ""
     return f"{_lit(chr(34))} {span} {_lit(chr(34))}{empty}"
 
 
 def _span_rules(instruction: str) -> list[str]:
-    chunks = [json.dumps(chunk)[1:-1] for chunk in _CHUNK.findall(instruction[-_LONGEST_INSTRUCTION:])]
-    if not any(chunk.strip() for chunk in chunks):
+    words = " ".join(instruction[-_LONGEST_INSTRUCTION:].split())
+    chunks = [json.dumps(chunk)[1:-1] for chunk in _CHUNK.findall(words)]
+    if not chunks:
         return []
     joined = " | ".join(' " . " '.join(["WORDS"] * count) for count in range(1, _MOST_PHRASES + 1))
     return [
@@ -141,8 +153,22 @@ def _open(schema: Mapping[str, Any]) -> bool:
 
 
 def _json(schema: Mapping[str, Any]) -> str:
-    options = {"x-guidance": {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}}
-    return f"%json {json.dumps({**schema, **options}, ensure_ascii=False)}"
+    # Lenient: what llguidance cannot hold to, such as uniqueItems, is left to the tool's own validation.
+    options = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": ", "lenient": True}
+    return f"%json {json.dumps({**_closed(schema), 'x-guidance': options}, ensure_ascii=False)}"
+
+
+def _closed(schema: Any) -> Any:
+    """Allow only the keys an object schema names; JSON Schema itself allows any where it does not say otherwise."""
+    if isinstance(schema, list):
+        return [_closed(inner) for inner in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    closed = {key: value if key in _AS_THEY_ARE else _closed(value) for key, value in schema.items()}
+    if isinstance(schema.get("properties"), Mapping):
+        closed["properties"] = {name: _closed(inner) for name, inner in schema["properties"].items()}
+        closed.setdefault("additionalProperties", False)
+    return closed
 
 
 def _lit(text: str) -> str:

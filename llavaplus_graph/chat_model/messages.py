@@ -10,6 +10,7 @@ import binascii
 import json
 import re
 import uuid
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -34,16 +35,20 @@ class Dialogue:
         turns: Speaker and text in order, pictures as `<image>`.
         pictures: A handle or the bytes of a picture for every `<image>`, in order.
         system: What the developer added to the template's system text.
+        said: What the user wrote, message by message; results are not among it.
+        results: The results that have come since the user's last message.
     """
 
     turns: list[tuple[Literal["human", "gpt"], str]] = field(default_factory=list)
     pictures: list[str | bytes] = field(default_factory=list)
     system: str = ""
+    said: list[str] = field(default_factory=list)
+    results: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def instruction(self) -> str:
         """Everything the user has said, newest last: the source of words for quoted arguments."""
-        return "\n".join(text.replace(IMAGE, "").strip() for speaker, text in self.turns if speaker == "human")
+        return "\n".join(self.said)
 
 
 def read_messages(messages: Sequence[BaseMessage], dialect: Dialect) -> Dialogue:
@@ -69,7 +74,7 @@ def read_messages(messages: Sequence[BaseMessage], dialect: Dialect) -> Dialogue
             _add_results(dialogue, pending, names, question, dialect)
             pending = []
         if isinstance(message, SystemMessage):
-            dialogue.system = f"{dialogue.system} {message.text}".strip()
+            dialogue.system = f"{dialogue.system} {clean_text(message.text)}".strip()
         elif isinstance(message, AIMessage):
             names |= {str(call["id"]): call["name"] for call in message.tool_calls}
             dialogue.turns.append(("gpt", _answer_text(message, dialect)))
@@ -81,6 +86,8 @@ def read_messages(messages: Sequence[BaseMessage], dialect: Dialect) -> Dialogue
             )
     if not any(speaker == "human" for speaker, _ in dialogue.turns):
         raise ProtocolError("There is no human message to answer; add one.")
+    if dialogue.turns[-1][0] == "gpt":
+        raise ProtocolError("The conversation ends with an answer of the assistant; add the human message to answer.")
     return dialogue
 
 
@@ -90,7 +97,7 @@ def ai_fields(parsed: ParsedTurn, dialect: Dialect, *, finish_reason: str) -> di
     Args:
         parsed: The turn that was read from the LMM's text.
         dialect: Maps wire names back to skill names.
-        finish_reason: `stop` or `length`; a turn that was cut off keeps no calls.
+        finish_reason: `stop` or `length`; a turn that was cut off before its answer began has no calls.
     """
     turn, metadata = parsed.turn, {"finish_reason": finish_reason}
     calls: list[ToolCall] = []
@@ -128,19 +135,23 @@ def shorten(content: Mapping[str, Any], limit: int = _LONGEST_RESULT) -> dict[st
         content: A result, lists of equal length side by side.
         limit: Characters of its written form.
     """
-    short = dict(content)
+
+    def first(count: int) -> dict[str, Any]:
+        return {key: value[:count] if isinstance(value, list) else value for key, value in content.items()}
+
     longest = max((len(value) for value in content.values() if isinstance(value, list)), default=0)
-    kept = longest
-    while kept > 1 and len(str(short)) > limit:
-        kept -= 1
-        short = {key: value[:kept] if isinstance(value, list) else value for key, value in content.items()}
-    return short | {"omitted": longest - kept} if kept < longest else short
+    if longest < 2 or len(str(content)) <= limit:
+        return dict(content)
+    kept = max(1, bisect_right(range(1, longest), limit, key=lambda count: len(str(first(count)))))
+    return first(kept) | {"omitted": longest - kept}
 
 
 def _add_question(dialogue: Dialogue, message: HumanMessage) -> str:
     texts, pictures = _blocks(message.content)
     text = clean_text("\n".join(texts)).strip()
     dialogue.pictures += pictures
+    dialogue.said.append(text)
+    dialogue.results = []
     seats = f"{IMAGE}\n" * len(pictures)
     if dialogue.turns and dialogue.turns[-1][0] == "human":
         before = dialogue.turns.pop()[1]
@@ -163,21 +174,21 @@ def _add_results(
         texts, pictures = _blocks(message.content)
         dialogue.pictures += pictures
         seats += len(pictures)
-        name = written_name(message.name or names.get(message.tool_call_id, "skill"), dialect)
+        name = clean_text(written_name(message.name or names.get(message.tool_call_id, "skill"), dialect))
         results.append((name, shorten(_content("\n".join(texts), name))))
+    dialogue.results += [content for _, content in results]
     dialogue.turns.append(("human", f"{IMAGE}\n" * seats + render_observation(results, question)))
 
 
 def _content(text: str, name: str) -> dict[str, Any]:
     """Read a skill's JSON; anything else becomes a message, and every string in it is made harmless."""
     try:
-        value = json.loads(text)
-    except ValueError:
-        value = text
-    if not isinstance(value, dict):
-        value = {"message": value if value not in ("", None) else f"The {name} has processed the image."}
-    cleaned: dict[str, Any] = _clean(value)
-    return cleaned
+        value = _clean(json.loads(text))
+    except (ValueError, RecursionError):
+        value = clean_text(text)
+    if isinstance(value, dict):
+        return value
+    return {"message": value if value not in ("", None) else f"The {name} has processed the image."}
 
 
 def _clean(value: Any) -> Any:
@@ -202,7 +213,9 @@ def _answer_text(message: AIMessage, dialect: Dialect) -> str:
             raise ProtocolError(
                 f"A block of type {block.get('type')!r} in an assistant message cannot be shown to the LMM."
             )
-    actions = tuple(Action(written_name(call["name"], dialect), call["args"]) for call in message.tool_calls)
+    actions = tuple(
+        Action(clean_text(written_name(call["name"], dialect)), _clean(call["args"])) for call in message.tool_calls
+    )
     return render_turn(Turn(clean_text(str(thoughts)), actions, clean_text("".join(texts))))
 
 
@@ -222,11 +235,11 @@ def _blocks(content: str | Sequence[str | Mapping[str, Any]]) -> tuple[list[str]
 
 
 def _picture(block: Mapping[str, Any]) -> str | bytes:
-    """Read an image block of any common spelling: standard, OpenAI, Anthropic, Hugging Face."""
+    """Read an image block of any common spelling: standard, OpenAI, Anthropic."""
     kind = block.get("type")
     if kind not in ("image", "image_url", "input_image"):
         raise ProtocolError(f"A block of type {kind!r} cannot be shown to the LMM; send text or an image block.")
-    if block.get("file_id") or (block.get("id") and not block.get("base64")):
+    if block.get("file_id") or block.get("source_type") == "id":
         return str(block.get("file_id") or block.get("id"))
     if block.get("base64") or block.get("source_type") == "base64":
         return _decoded(str(block.get("base64") or block.get("data")))
@@ -235,10 +248,13 @@ def _picture(block: Mapping[str, Any]) -> str | bytes:
         return _decoded(str(source.get("data")))
     url = block.get("image_url") or block.get("url") or (source.get("url") if isinstance(source, Mapping) else None)
     url = url.get("url") if isinstance(url, Mapping) else url
-    match = _DATA_URI.match(url) if isinstance(url, str) else None
+    if not isinstance(url, str):
+        keys = ", ".join(sorted(str(key) for key in block))
+        raise PictureError(f"An image block with the keys {keys} is not understood; send it through user_message.")
+    match = _DATA_URI.match(url)
     if match is None:
         raise PictureError(
-            f"The picture {str(url)[:80]!r} is given by address; addresses are not opened. "
+            f"The picture {url[:80]!r} is given by address; addresses are not opened. "
             "Send it through user_message or as base64."
         )
     return _decoded(match.group(1))

@@ -36,24 +36,33 @@ def user_message(
         inline: Carry the pixels themselves as base64 PNG, for models outside this package.
 
     Raises:
-        PictureError: If a picture cannot be read, or a box or point is not normalised.
+        PictureError: If a picture cannot be read, a box or point is not normalised, or a label does not fit.
     """
-    for numbers in (*boxes, *points):
-        if len(numbers) not in (2, 4) or not all(0 <= number <= 1 for number in numbers):
+    for box in boxes:
+        if not _normalised(box, 4) or box[0] >= box[2] or box[1] >= box[3]:
             raise PictureError(
-                f"The visual prompt {list(numbers)!r} must hold 2 or 4 numbers between 0 and 1, "
-                "shares of width and height."
+                f"The box {list(box)!r} must be x1, y1, x2, y2 between 0 and 1, shares of width and height, "
+                "with x1 < x2 and y1 < y2."
             )
+    for point in points:
+        if not _normalised(point, 2):
+            raise PictureError(f"The point {list(point)!r} must be x, y between 0 and 1, shares of width and height.")
     if point_labels and len(point_labels) != len(points):
         raise PictureError(
             f"There are {len(points)} points but {len(point_labels)} point labels; give one label a point."
         )
+    if any(label not in (0, 1) for label in point_labels):
+        raise PictureError(f"The point labels {list(point_labels)!r} must be 1 (keep) or 0 (leave out).")
     prompt = (render_boxes(boxes) if boxes else "") + (render_points(points, point_labels) if points else "")
     target = store or default_store()
     blocks: list[dict[str, Any]] = [
         _inline_block(image, target) if inline else _handle_block(image, target) for image in images
     ]
     return HumanMessage(content=[*blocks, {"type": "text", "text": text + prompt}])
+
+
+def _normalised(numbers: Sequence[float], count: int) -> bool:
+    return len(numbers) == count and all(0 <= number <= 1 for number in numbers)
 
 
 def _handle_block(image: str | Path | bytes | Image.Image, store: ImageStore) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from llavaplus_graph.cli import logs
-from llavaplus_graph.cli.commands import ask, skills
+from llavaplus_graph.cli.commands import ask, curate, evaluate, finetune, skills
 from llavaplus_graph.errors import LlavaPlusError
 
 _LOG = logging.getLogger(__name__)
@@ -37,6 +37,9 @@ app = typer.Typer(
 )
 app.command()(ask)
 app.command()(skills)
+app.command()(curate)
+app.command()(finetune)
+app.command()(evaluate)
 
 
 @app.callback()

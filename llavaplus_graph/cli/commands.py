@@ -57,3 +57,30 @@ def skills(
 ) -> None:
     """List the skills: their names and arguments, and whether they work offline or need weights."""
     lazy.catalogue.run_skills(as_json=as_json)
+
+
+Recipe = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe, for example train/recipes/mini.yaml.")]
+
+
+def curate(recipe: Recipe) -> None:
+    """Make the instruction data of a recipe: pictures and conversations. Goes on where it was interrupted."""
+    lazy.training.run_curate(recipe)
+
+
+def finetune(recipe: Recipe) -> None:
+    """Train the LMM of a recipe on its data. Goes on where it was interrupted."""
+    lazy.training.run_finetune(recipe)
+
+
+def evaluate(
+    which: Annotated[
+        list[str] | None, typer.Argument(metavar="[planning|reading|sight]...", help="Examinations; by default all.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="DIR", help="A model directory instead of the bundled LMM.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Ask at most so many questions of each.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document, with what was missed.")] = False,
+) -> None:
+    """Examine an LMM on held-out instructions, on repeating what skills read, and on seeing."""
+    lazy.examination.run_evaluate(which or (), model=model, limit=limit, as_json=as_json)

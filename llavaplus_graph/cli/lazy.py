@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from llavaplus_graph.cli import catalogue as catalogue
     from llavaplus_graph.cli import conversation as conversation
+    from llavaplus_graph.cli import examination as examination
+    from llavaplus_graph.cli import training as training
 
-_SLOW = ("catalogue", "conversation")
+_SLOW = ("catalogue", "conversation", "examination", "training")
 
 
 def __getattr__(name: str) -> object:

@@ -43,6 +43,8 @@ def tokenize(record: Record, tokenizer: Any, template: Template, image_tokens: i
         if speaker == "human":
             rendered = opening.render([("human", text)])
             rendered = f" {rendered}" if index == 0 and template.system and template.name == "v1" else rendered
+            # v0 has one mark between turns, and the assistant's words before have been closed with it
+            rendered = rendered.removeprefix(template.stop) if index else rendered
             piece = tokenizer(rendered.replace(IMAGE, IMAGE * image_tokens), add_special_tokens=False)["input_ids"]
         else:
             piece = tokenizer(f" {text.strip()}{template.stop}", add_special_tokens=False)["input_ids"]

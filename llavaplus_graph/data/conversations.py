@@ -13,6 +13,7 @@ from llavaplus_graph.data.record import Record, gpt, human
 from llavaplus_graph.data.requests import MARKED, Request, make_request
 from llavaplus_graph.data.results import draw_content, draw_failure
 from llavaplus_graph.protocol import IMAGE, Action, holding_message, render_observation
+from llavaplus_graph.skills import catalogued
 
 _READABLE = ("page", "sign", "receipt", "screen")
 _CODES = ("qr_code", "barcode")
@@ -89,13 +90,13 @@ class Composer:
         """
         chance = self._rng.random()
         talk = _Talk()
-        if pictured and chance < 0.14:
+        if pictured and chance < 0.12:
             self._depending(talk)
-        elif chance < 0.27:
+        elif chance < 0.30:
             self._small_talk(talk, pictured)
-        elif chance < 0.38:
+        elif chance < 0.41:
             self._two_at_once(talk, pictured)
-        elif chance < 0.44:
+        elif chance < 0.46:
             self._erase(talk, pictured)
         elif chance < 0.57:
             self._follow_up(talk, pictured)
@@ -177,7 +178,7 @@ class Composer:
 
     def _content(self, talk: _Talk, action: Action | None, fresh: Sequence[PictureFact]) -> dict[str, Any]:
         assert action is not None  # noqa: S101 - only requests with a call have results
-        if self._rng.random() < 0.08:
+        if self._rng.random() < (0.18 if catalogued(action.name).weights else 0.06):
             return draw_failure(action.name, self._rng)
         kinds = _READABLE if action.name == "read_text" else _CODES
         texts = [text for fact in fresh[-1:] if fact.kind in kinds for text in fact.texts]

@@ -11,6 +11,7 @@ import os
 import random
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import get_args
 
@@ -20,6 +21,7 @@ from llavaplus_graph.data.phrasing import Phrasing, load_phrasings
 from llavaplus_graph.data.pictures import PictureKind, draw_picture
 from llavaplus_graph.data.recipe import Recipe, Stage
 from llavaplus_graph.data.record import Record, read_records
+from llavaplus_graph.errors import DataError
 
 _SHARD = 2_000
 _log = logging.getLogger(__name__)
@@ -62,9 +64,16 @@ def training_phrasings() -> list[Phrasing]:
 
 
 def stage_records(recipe: Recipe, stage: Stage) -> Iterator[Record]:
-    """Read the records of a stage in order."""
+    """Read the records of a stage in order.
+
+    Raises:
+        DataError: If they have not been curated; names the file that is missing.
+    """
     for shard in range(-(-stage.records // _SHARD)):
-        yield from read_records(recipe.data / f"{stage.name}-{shard:03d}.jsonl")
+        path = recipe.data / f"{stage.name}-{shard:03d}.jsonl"
+        if not path.exists():
+            raise DataError(f"There is no {str(path)!r}; run `llavaplus curate` with this recipe first.")
+        yield from read_records(path)
 
 
 def render_pictures(recipe: Recipe) -> list[PictureFact]:
@@ -76,7 +85,8 @@ def render_pictures(recipe: Recipe) -> list[PictureFact]:
     ]
     todo = [job for job in jobs if not _facts_file(job).exists()]
     if todo:
-        with ProcessPoolExecutor(os.cpu_count()) as pool:
+        # A forked process may inherit locks that a thread of this one holds; a fresh one cannot.
+        with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
             for done, _ in enumerate(pool.map(_render_batch, todo), start=1):
                 if done % 10 == 0:
                     _log.info("rendered %d of %d pictures", done * 100, len(todo) * 100)

@@ -48,7 +48,7 @@ def join(first: str, second: str, quoted: str, rng: random.Random) -> str:
     form = rng.choice(_FORMS)
     first, second = first.rstrip("?.!, "), second.rstrip("?.!, ")
     head = first if form.startswith("{a}") else lowered(first, quoted)
-    text = form.format(a=head, b=lowered(second, quoted), B=second[:1].upper() + second[1:])
+    text = form.format(a=head, b=lowered(second, quoted), B=raised(second, quoted))
     return text + rng.choice(["", "", ".", "?"])
 
 
@@ -57,3 +57,8 @@ def lowered(text: str, quoted: str) -> str:
     word = text.split(" ")[0]
     keeps = word in ("I", "I'm", "I'd", "I've", "I'll") or word in quoted or (len(word) > 1 and word.isupper())
     return text if keeps else text[:1].lower() + text[1:]
+
+
+def raised(text: str, quoted: str) -> str:
+    """Write a sentence as it stands behind another one: a capital first letter, unless an argument begins there."""
+    return text if text.split(" ")[0] in quoted else text[:1].upper() + text[1:]

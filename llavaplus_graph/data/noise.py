@@ -59,7 +59,10 @@ def as_typed(filled: Filled, rng: random.Random, *, strength: float = 1.0) -> Fi
     elif rng.random() < 0.03 * strength:
         segments = [replace(s, text=s.text.upper()) for s in segments]
     if rng.random() < 0.25 * strength and not segments[-1].quoted:
-        segments[-1] = replace(segments[-1], text=segments[-1].text.rstrip("?.!"))
+        bare = segments[-1].text.rstrip("?.!")
+        # a line of nothing but dots or question marks stays as it is
+        if bare or any(s.text for s in segments[:-1]):
+            segments[-1] = replace(segments[-1], text=bare)
     return Filled([s for s in segments if s.text], dict(filled.values))
 
 
@@ -87,6 +90,8 @@ def _slip(text: str, rng: random.Random) -> str:
         if at + 1 >= len(text):
             continue
         kind = rng.randrange(4)
+        if text[at - 1].isdigit() or text[at + 1].isdigit():
+            continue  # "640x480" must stay two numbers
         if kind == 0:
             text = text[:at] + text[at + 1 :]
         elif kind == 1:

@@ -92,11 +92,15 @@ def read_phrasings(text: str, name: str) -> list[Phrasing]:
     try:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise DataError(f"{name} is not YAML: {error}.") from error
+        raise DataError(f"{name} is not YAML: {' '.join(str(error).split())}.") from error
+    families = document.get("families") if isinstance(document, dict) else None
+    if not isinstance(families, list):
+        raise DataError(f"{name} needs the key 'families' with a list of families of phrasings.")
     found: list[Phrasing] = []
-    for family in document.get("families") or ():
-        if "name" not in family or not isinstance(family.get("phrasings"), list):
-            raise DataError(f"{name}: the family {family.get('name')!r} needs a name and a list of phrasings.")
+    for family in families:
+        known = family if isinstance(family, dict) else {}
+        if "name" not in known or not isinstance(known.get("phrasings"), list):
+            raise DataError(f"{name}: the family {known.get('name', family)!r} needs a name and a list of phrasings.")
         found += [
             Phrasing(
                 skill=document.get("skill"),

@@ -19,7 +19,7 @@ class DrawnPicture:
     """A rendered picture and its truth.
 
     Attributes:
-        picture: RGB, long side 240 to about 900 pixels.
+        picture: RGB, long side about 130 to 900 pixels.
         kind: What kind of picture it is.
         texts: The lines on it in reading order; for codes what they encode.
         objects: Named things and their normalised boxes, for scenes.

@@ -45,13 +45,13 @@ class Record:
         """Read a record.
 
         Raises:
-            DataError: If the text is not a JSON object with a list of conversations.
+            DataError: If the text is not a JSON object with a list of conversations, or a turn lacks what it needs.
         """
         try:
             body = json.loads(line)
             image = body.get("image") or []
             images = (image,) if isinstance(image, str) else tuple(map(str, image))
-            turns = tuple(dict(turn) for turn in body["conversations"])
+            turns = tuple(_checked(turn) for turn in body["conversations"])
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(f"Not a record: {line[:80]!r} ({type(error).__name__}).") from error
         return cls(str(body.get("unique_id", "")), images, turns, str(body.get("data_source", "")))
@@ -62,6 +62,15 @@ class Record:
             ("human", turn["value"]) if turn["from"] == "human" else ("gpt", render_turn(gpt_turn(turn)))
             for turn in self.conversations
         ]
+
+
+def _checked(turn: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy a turn that can be rendered; raises what `Record.from_json` expects for any other."""
+    if turn["from"] == "gpt":
+        gpt_turn(turn)
+    elif turn["from"] != "human" or not isinstance(turn["value"], str):
+        raise ValueError(turn["from"])
+    return dict(turn)
 
 
 def gpt_turn(turn: Mapping[str, Any]) -> Turn:
@@ -85,8 +94,15 @@ def gpt(thoughts: str, actions: Sequence[Action], value: str) -> dict[str, Any]:
 
 
 def read_records(path: Path) -> Iterator[Record]:
-    """Read a file of one record a line, lazily."""
+    """Read a file of one record a line, lazily.
+
+    Raises:
+        DataError: If a line is not a record; names the file and the line.
+    """
     with path.open(encoding="utf-8") as lines:
-        for line in lines:
+        for number, line in enumerate(lines, start=1):
             if line.strip():
-                yield Record.from_json(line)
+                try:
+                    yield Record.from_json(line)
+                except DataError as error:
+                    raise DataError(f"{path}, line {number}: {error}") from error

@@ -9,12 +9,13 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from llavaplus_graph.data.slots import Slots, random_box, vocabulary
+from llavaplus_graph.data.slots import Slots, dictionary, invented, random_box, vocabulary
 from llavaplus_graph.data.strings import printed, printed_lines
 from llavaplus_graph.errors import DataError
-from llavaplus_graph.skills import CATALOGUE
+from llavaplus_graph.skills import CATALOGUE, catalogued
 
 Content = dict[str, Any]
+_ARGUMENTS = ("query", "prompt", "boxes.0", "parameters")
 _MOST_TEXT = 260  # characters of printed text in one result; longer pages are cut and the rest is counted
 
 
@@ -65,27 +66,38 @@ def draw_content(
 
 
 def draw_failure(skill: str, rng: random.Random) -> Content:
-    """Draw the sentence of a skill that could not do its work."""
-    weights = (
-        f"{rng.choice(['IDEA-Research', 'facebook', 'Salesforce', 'google'])}/"
-        f"{printed(rng).split()[0].lower()}-{rng.choice(['base', 'tiny', 'large'])}"
-    )
+    """Draw the sentence of a skill that could not do its work, in the words of the skills and the executor."""
+    weights = " and ".join(catalogued(skill).weights) or _made_up_weights(rng)
+    if rng.random() < 0.4:
+        weights = _made_up_weights(rng)
+    missing = f"{skill} needs the weights {weights}, which are not on this machine; skills that need none still work."
     sentence = rng.choice(
         [
-            f"{skill} needs the weights {weights}, which are not on this machine; run: llavaplus skills fetch {skill}",
-            f"{skill} needs the weights {weights}, which are not on this machine; run: llavaplus skills fetch {skill}",
-            "There is no picture in this conversation; please add one.",
-            f"There is no picture called image_{rng.randint(2, 9)}; "
-            f"there are {rng.randint(1, 3)} in this conversation.",
+            missing,
+            missing,
+            missing,
+            missing,
+            "there is no picture in this conversation; attach one first",
+            f"there is no picture 'image_{rng.randint(2, 9)}' in this conversation; there is latest, image_1",
             "There is no mask yet; mark or segment a region first.",
-            f"The box {random_box(rng)} lies outside the picture.",
+            "offline, inpaint_region can only erase a region, not paint into it; leave the prompt empty",
             f"{skill} took longer than {rng.randint(5, 120)} s and was stopped.",
             f"{skill} failed unexpectedly.",
-            f"The argument {rng.choice(['query', 'prompt', 'boxes', 'operation'])} is missing.",
-            f"Offline only erasing is possible; leave the prompt empty or install the weights {weights}.",
+            f"{skill} cannot be called like this: {rng.choice(_ARGUMENTS)}: {_words(rng)}",
+            f"{_words(rng)}; {_words(rng)}",
+            f"{printed(rng)} {_words(rng)}.",
         ]
     )
     return {"error": sentence}
+
+
+def _made_up_weights(rng: random.Random) -> str:
+    owner = rng.choice(["IDEA-Research", "facebook", "Salesforce", "google", "openai", invented(rng)])
+    return f"{owner}/{printed(rng).split()[0].lower()}-{rng.choice(['base', 'tiny', 'large', 'small'])}"
+
+
+def _words(rng: random.Random) -> str:
+    return " ".join(rng.choice(dictionary(5_000)) for _ in range(rng.randint(2, 8)))
 
 
 def _texts(skill: str, rng: random.Random, texts: Sequence[str]) -> Content:

@@ -8,6 +8,15 @@ Call = tuple[str, Mapping[str, Any]]
 _ARTICLE = re.compile(
     r"^(the|a|an|my|your|his|her|our|their|some|any|all|every|each|this|that|these|those) ", re.IGNORECASE
 )
+_DEFAULTS = {
+    "image": "latest",
+    "mask": "latest",
+    "layout": "latest",
+    "prompt": "",
+    "parameters": {},
+    "box_threshold": 0.3,
+    "text_threshold": 0.25,
+}
 
 
 def same_skills(expected: Sequence[Call], planned: Sequence[Call]) -> bool:
@@ -19,7 +28,7 @@ def same_calls(expected: Sequence[Call], planned: Sequence[Call]) -> bool:
     """Tell whether a plan calls the same skills with the same arguments, in any order.
 
     Numbers must be equal to two decimals; texts must be equal without case, outer punctuation and a leading article; of
-    an argument that has a default (`image: latest`, labels that are all 1) absence and default are the same.
+    an argument that has a default (`image: latest`, labels that are all 1) absence, null and default are the same.
     """
     left = list(planned)
     for name, args in expected:
@@ -36,21 +45,23 @@ def quotes_exactly(answer: str, texts: Sequence[str]) -> bool:
 
 
 def _plain(args: Mapping[str, Any]) -> dict[str, Any]:
-    defaults = {"image": "latest", "mask": "latest", "layout": "latest"}
-    plain = {key: value for key, value in args.items() if defaults.get(key) != value}
+    plain = {key: value for key, value in _given(args).items() if key not in _DEFAULTS or value != _DEFAULTS[key]}
     labels = plain.get("point_labels")
     if isinstance(labels, Sequence) and all(label == 1 for label in labels):
         del plain["point_labels"]
     return plain
 
 
+def _given(args: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in args.items() if value is not None}
+
+
 def _same(expected: Any, planned: Any) -> bool:
     if isinstance(expected, Mapping):
-        return (
-            isinstance(planned, Mapping)
-            and expected.keys() == planned.keys()
-            and all(_same(expected[key], planned[key]) for key in expected)
-        )
+        if not isinstance(planned, Mapping):
+            return False
+        left, right = _given(expected), _given(planned)
+        return left.keys() == right.keys() and all(_same(left[key], right[key]) for key in left)
     if isinstance(expected, str):
         return isinstance(planned, str) and _words(expected) == _words(planned)
     if isinstance(expected, Sequence):

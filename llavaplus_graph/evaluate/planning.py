@@ -2,7 +2,7 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,15 @@ from PIL import Image
 
 from llavaplus_graph.chat_model import user_message
 from llavaplus_graph.data.heldout import Question
+from llavaplus_graph.data.pictures import PictureKind, draw_picture
 from llavaplus_graph.evaluate.metrics import Call, same_calls, same_skills
 from llavaplus_graph.images import ImageStore
+
+_SUITED: dict[str, tuple[PictureKind, ...]] = {
+    "read_text": ("page", "sign", "receipt", "screen"),
+    "read_codes": ("qr_code", "barcode"),
+}
+_BOX = [0.2, 0.3, 0.6, 0.8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,44 +40,46 @@ class Planned:
 
 
 def examine(
-    lmm: BaseChatModel,
-    tools: Sequence[Any],
-    questions: Sequence[Question],
-    pictures: Sequence[Image.Image],
-    store: ImageStore,
+    lmm: BaseChatModel, tools: Sequence[Any], questions: Sequence[Question], store: ImageStore
 ) -> Iterator[Planned]:
     """Ask every question once and judge the plan.
 
     Args:
         lmm: Any chat model that calls tools.
         tools: What it may call.
-        questions: The examination.
-        pictures: Pictures to draw from where a question comes with some; the same draw every time.
+        questions: The examination; a question that comes with pictures gets rendered ones of a kind that suits it.
         store: Where the pictures go.
     """
     bound = lmm.bind_tools(tools)
-    rng = random.Random(0)
-    for question in questions:
-        reply = bound.invoke(_conversation(question, [rng.choice(pictures) for _ in range(question.pictures)], store))
+    for index, question in enumerate(questions):
+        reply = bound.invoke(_conversation(question, _pictures(question, index), store))
         planned = tuple((call["name"], call["args"]) for call in reply.tool_calls)
         yield Planned(question, planned, same_skills(question.calls, planned), same_calls(question.calls, planned))
 
 
 def report(results: Sequence[Planned]) -> list[tuple[str, int, float, float]]:
-    """Give questions, share of right skills and share of right calls for every skill and, first, for all."""
+    """Give questions, share of right skills and share of right calls: for all, then for every skill."""
     groups: dict[str, list[Planned]] = defaultdict(list)
     for result in results:
-        groups["all"].append(result)
         groups[result.group].append(result)
+    rows = [("all", list(results)), *sorted(groups.items())]
     return [
-        (name, len(group), _share(r.skill_right for r in group), _share(r.arguments_right for r in group))
-        for name, group in groups.items()
+        (name, len(group), share(r.skill_right for r in group), share(r.arguments_right for r in group))
+        for name, group in rows
     ]
 
 
-def _share(marks: Iterator[bool]) -> float:
+def share(marks: Iterable[bool]) -> float:
+    """Give the share of marks that are true; 0 when there are none."""
     judged = list(marks)
-    return sum(judged) / len(judged)
+    return sum(judged) / max(len(judged), 1)
+
+
+def _pictures(question: Question, index: int) -> list[Image.Image]:
+    rng = random.Random(f"examination/{index}")
+    skill = question.calls[0][0] if question.calls else ""
+    kinds = _SUITED.get(skill, ("photograph", "photograph", "scene"))
+    return [draw_picture(rng.choice(kinds), rng).picture for _ in range(question.pictures)]
 
 
 def _conversation(question: Question, pictures: Sequence[Image.Image], store: ImageStore) -> list[BaseMessage]:
@@ -88,22 +97,15 @@ def _conversation(question: Question, pictures: Sequence[Image.Image], store: Im
     return [before, *_segmented(), HumanMessage(asked.content[len(pictures) :])]
 
 
-_BOX = (0.2, 0.3, 0.6, 0.8)
-
-
 def _segmented() -> list[BaseMessage]:
     """Give the turn in which a mask was made, as the graph would have left it."""
-    args: Mapping[str, Any] = {"boxes": [list(_BOX)]}
+    name = "segment_region"
     plan = AIMessage(
-        "I will use segment_region to help to answer the question. Please wait for a moment.",
-        tool_calls=[{"name": "segment_region", "args": dict(args), "id": "call_before", "type": "tool_call"}],
-        additional_kwargs={"reasoning_content": "I need segment_region."},
+        f"I will use {name} to help to answer the question. Please wait for a moment.",
+        tool_calls=[{"name": name, "args": {"boxes": [_BOX]}, "id": "call_before", "type": "tool_call"}],
+        additional_kwargs={"reasoning_content": f"I need {name}."},
     )
-    result = ToolMessage('{"boxes": [[0.2, 0.3, 0.6, 0.8]]}', tool_call_id="call_before", name="segment_region")
-    answer = AIMessage(
-        "I found 1: region [0.2, 0.3, 0.6, 0.8].",
-        additional_kwargs={
-            "reasoning_content": "Thanks to the output of segment_region. I can answer the question better."
-        },
-    )
+    result = ToolMessage(f'{{"boxes": [{_BOX}]}}', tool_call_id="call_before", name=name)
+    thanks = f"Thanks to the output of {name}. I can answer the question better."
+    answer = AIMessage(f"I found 1: region {_BOX}.", additional_kwargs={"reasoning_content": thanks})
     return [plan, result, answer]

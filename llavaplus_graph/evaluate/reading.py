@@ -1,49 +1,62 @@
-"""Faithful answers: what a reader found on generated signs must come back in the answer to the letter."""
+"""Faithful answers: what the reader really finds on generated signs must come back in the answer to the letter."""
 
-import json
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.messages import AIMessage, ToolCall
 from langchain_core.tools import BaseTool
-from PIL import Image
 
 from llavaplus_graph.chat_model import user_message
+from llavaplus_graph.data.pictures import draw_picture
 from llavaplus_graph.evaluate.metrics import quotes_exactly
 from llavaplus_graph.images import ImageStore
+from llavaplus_graph.types import Texts
 
 _QUESTIONS = ("What does the sign say?", "Read it to me please.", "what's written there", "Can you make out the words?")
 
 
-def repeat_texts(
-    lmm: BaseChatModel,
-    tools: Sequence[BaseTool],
-    signs: Sequence[tuple[Image.Image, tuple[str, ...]]],
-    store: ImageStore,
-) -> Iterator[tuple[tuple[str, ...], str, bool]]:
-    """Ask for the text of every sign, give the reader's result and judge the answer.
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One sign: what the reader found, what the LMM answered, and whether every text stands in it exactly."""
+
+    texts: tuple[str, ...]
+    answer: str
+    exact: bool
+
+
+def repeat_signs(
+    lmm: BaseChatModel, tools: Sequence[BaseTool], count: int, store: ImageStore, *, seed: str = "signs"
+) -> Iterator[Read]:
+    """Read generated signs with the real skill, let the LMM answer and judge the answer.
+
+    Signs on which the reader finds nothing are passed over and replaced by others.
 
     Args:
         lmm: The chat model.
-        tools: What it may call.
-        signs: Pictures and the texts a reader found on them.
+        tools: What it may call; `read_text` must be among them.
+        count: How many signs.
         store: Where the pictures go.
-
-    Yields:
-        The texts, the answer, and whether it repeats every text exactly.
+        seed: Names the series of signs.
     """
     bound = lmm.bind_tools(tools)
-    rng = random.Random(0)
-    for picture, texts in signs:
-        asked = user_message(rng.choice(_QUESTIONS), images=[picture], store=store)
+    reader = next(tool for tool in tools if tool.name == "read_text")
+    rng = random.Random(seed)
+    found = 0
+    while found < count:
+        asked = user_message(rng.choice(_QUESTIONS), images=[draw_picture("sign", rng).picture], store=store)
+        handle = str(asked.content[0]["file_id"])  # type: ignore[index]  # the first block is the picture
+        call = ToolCall(name="read_text", args={"image": handle}, id="call_1", type="tool_call")
+        result = reader.invoke(call)
+        texts = Texts.model_validate(result.artifact).texts
+        if not texts:
+            continue
+        found += 1
         plan = AIMessage(
             "I will use read_text to help to answer the question. Please wait for a moment.",
-            tool_calls=[{"name": "read_text", "args": {}, "id": "call_1", "type": "tool_call"}],
+            tool_calls=[{**call, "args": {}}],
             additional_kwargs={"reasoning_content": "I see a sign. I need read_text."},
         )
-        found = ToolMessage(
-            json.dumps({"texts": list(texts)}, ensure_ascii=False), tool_call_id="call_1", name="read_text"
-        )
-        answer = bound.invoke([asked, plan, found]).text
-        yield texts, answer, quotes_exactly(answer, texts)
+        answer = bound.invoke([asked, plan, result]).text
+        yield Read(texts, answer, quotes_exactly(answer, texts))

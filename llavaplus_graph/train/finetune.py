@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors.torch import load_model, save_model
 from torch.utils.data import DataLoader
 from transformers import LlavaProcessor, PreTrainedTokenizerFast, Trainer, TrainerCallback, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
+from transformers.trainer_callback import PrinterCallback
 
 from llavaplus_graph.chat_model.dialect import Dialect
 from llavaplus_graph.data.collate import IGNORED, Collator, Sample, tokenize
@@ -42,7 +42,9 @@ def finetune(recipe: Recipe) -> Path:
         The exported directory, ready for `ChatLlavaPlus(model=...)`.
     """
     started = time.monotonic()
-    dialect = Dialect(template="v1", system="", names="skills", skills=tuple(info.name for info in CATALOGUE))
+    dialect = Dialect(
+        template="v1", system="", names="skills", skills=tuple(info.name for info in CATALOGUE), grounded=True
+    )
     tokenizer = _tokenizer(recipe, dialect.conversation)
     processor = build_processor(recipe.shape, tokenizer)
     pixels = Pixels(recipe.data, processor)
@@ -86,9 +88,17 @@ def _train_stage(
         callbacks=[_LogLoss(stage.name)],
     )
     trainer.batches = batches
-    last = get_last_checkpoint(str(folder)) if folder.exists() else None  # type: ignore[no-untyped-call]  # untyped there
-    trainer.train(resume_from_checkpoint=last)
-    save_model(model, str(finished))
+    trainer.remove_callback(PrinterCallback)  # what it prints is logged, and stdout belongs to the caller
+    trainer.train(resume_from_checkpoint=_last_whole_checkpoint(folder))
+    partial = finished.with_suffix(".partial")
+    save_model(model, str(partial))
+    partial.replace(finished)
+
+
+def _last_whole_checkpoint(folder: Path) -> str | None:
+    """Give the newest checkpoint with a state: the Trainer writes it last, so a save that was cut off has none."""
+    whole = [state.parent for state in folder.glob("checkpoint-*/trainer_state.json")]
+    return str(max(whole, key=lambda path: int(path.name.rpartition("-")[2]))) if whole else None
 
 
 class CurriculumTrainer(Trainer):

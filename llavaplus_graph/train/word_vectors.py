@@ -46,4 +46,6 @@ def word_vectors(package: str, words: Sequence[str], width: int) -> torch.Tensor
     vectors = vectors - vectors.mean(0)
     components = torch.linalg.svd(vectors, full_matrices=False).Vh[:width]
     reduced: torch.Tensor = vectors @ components.T
+    # Few words span few directions; the others stay empty.
+    reduced = torch.nn.functional.pad(reduced, (0, width - reduced.shape[1]))
     return reduced / reduced.std()

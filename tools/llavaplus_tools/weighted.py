@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from llavaplus_graph.errors import SkillError
 from llavaplus_graph.images import ImageStore
-from llavaplus_graph.skills import CATALOGUE, PictureArgument, PictureArguments, SkillFactory, catalogued, make_skill
+from llavaplus_graph.skills import PictureArgument, PictureArguments, SkillFactory, catalogued, make_skill
 from llavaplus_graph.types import Box, Point, SkillResult
 
 Backend = Callable[..., SkillResult]
@@ -94,10 +94,7 @@ def weighted_skill(name: str, args_schema: type[BaseModel], description: str) ->
 
 def _missing(name: str) -> str:
     weights = " and ".join(catalogued(name).weights)
-    offline = ", ".join(info.name for info in CATALOGUE if info.offline)
-    return (
-        f"{name} needs the weights {weights}, which are not on this machine; without them these skills work: {offline}."
-    )
+    return f"{name} needs the weights {weights}, which are not on this machine; skills that need none still work."
 
 
 detect_objects = weighted_skill(
