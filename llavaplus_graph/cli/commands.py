@@ -74,7 +74,8 @@ def finetune(recipe: Recipe) -> None:
 
 def evaluate(
     which: Annotated[
-        list[str] | None, typer.Argument(metavar="[planning|reading|sight]...", help="Examinations; by default all.")
+        list[str] | None,
+        typer.Argument(metavar="[planning|development|reading|sight]...", help="Examinations; by default all."),
     ] = None,
     model: Annotated[
         str | None, typer.Option(metavar="DIR", help="A model directory instead of the bundled LMM.")

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from llavaplus_graph.chat_model import ChatLlavaPlus
-from llavaplus_graph.data.heldout import held_out_questions
+from llavaplus_graph.data.heldout import Question, held_out_questions
 from llavaplus_graph.data.pictures import PICTURE_KINDS
 from llavaplus_graph.errors import ConfigError
 from llavaplus_graph.evaluate.planning import examine, report, share
@@ -28,7 +28,7 @@ def run_evaluate(which: Sequence[str], *, model: str | None, limit: int | None, 
     """Asks the examinations that were named, or all of them.
 
     Args:
-        which: some of ``planning``, ``reading`` and ``sight``.
+        which: some of ``planning``, ``development``, ``reading`` and ``sight``.
         model: a model directory; None is the bundled LMM.
         limit: ask at most so many questions of each examination.
         as_json: one JSON document instead of tables.
@@ -55,7 +55,17 @@ def run_evaluate(which: Sequence[str], *, model: str | None, limit: int | None, 
 
 
 def _planning(lmm: ChatLlavaPlus, tools: Sequence[Any], store: ImageStore, limit: int | None) -> dict[str, Any]:
-    results = list(examine(lmm, tools, held_out_questions()[:limit], store))
+    return _planned(lmm, tools, store, held_out_questions("test")[:limit])
+
+
+def _development(lmm: ChatLlavaPlus, tools: Sequence[Any], store: ImageStore, limit: int | None) -> dict[str, Any]:
+    return _planned(lmm, tools, store, held_out_questions("development")[:limit])
+
+
+def _planned(
+    lmm: ChatLlavaPlus, tools: Sequence[Any], store: ImageStore, questions: Sequence[Question]
+) -> dict[str, Any]:
+    results = list(examine(lmm, tools, questions, store))
     rows = [[name, count, f"{skill:.1%}", f"{call:.1%}"] for name, count, skill, call in report(results)]
     missed = [
         {"question": r.question.text, "expected": list(r.question.calls), "planned": list(r.planned)}
@@ -98,7 +108,12 @@ def _sight(lmm: ChatLlavaPlus, tools: Sequence[Any], store: ImageStore, limit: i
     }
 
 
-_EXAMINATIONS: dict[str, Examination] = {"planning": _planning, "reading": _reading, "sight": _sight}
+_EXAMINATIONS: dict[str, Examination] = {
+    "planning": _planning,
+    "development": _development,
+    "reading": _reading,
+    "sight": _sight,
+}
 
 
 def _print(name: str, outcome: dict[str, Any], seconds: float) -> None:

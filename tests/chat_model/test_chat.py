@@ -2,6 +2,7 @@ import asyncio
 import base64
 import io
 import json
+import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -393,19 +394,18 @@ def test_a_picture_named_in_words_is_only_words(clueless: ChatLlavaPlus) -> None
 # --- how a checkpoint speaks --------------------------------------------------------------------------------------
 
 
-def test_a_checkpoint_of_the_original_is_spoken_to_in_its_own_names(checkpoint: Path) -> None:
+def test_a_checkpoint_of_the_original_calls_skills_by_its_own_names(taught: Path, tmp_path: Path) -> None:
     @tool
     def segment_region(boxes: list[list[float]]) -> str:
         """Cuts out."""
         return str(boxes)
 
-    Dialect(template="v0", names="wire").save(checkpoint)
-    lmm = ChatLlavaPlus(model=str(checkpoint), max_tokens=600, temperature=0.7, seed=1)
-    bound = lmm.bind_tools([segment_region], tool_choice="segment_region")
-    grammars = [lmm._grammar(chat.read_messages([HumanMessage("Q")], lmm.dialect), bound.kwargs, lmm.dialect)]  # type: ignore[attr-defined]
-    assert '\\"API_name\\": \\"sam\\"' in grammars[0]
-    message = bound.invoke("Hello.")
-    assert {call["name"] for call in message.tool_calls} <= {"segment_region"}
+    directory = shutil.copytree(taught, tmp_path / "original")
+    Dialect(template="v1", system="", names="wire").save(directory)
+    bound = ChatLlavaPlus(model=str(directory)).bind_tools([segment_region], tool_choice="segment_region")
+    assert bound.invoke("Hello.", stop=['"sam"']).text.endswith('[{"API_name":')
+    calls = bound.invoke("Hello.", max_tokens=300).tool_calls
+    assert {call["name"] for call in calls} <= {"segment_region"}
 
 
 def test_what_the_developer_says_stands_with_the_system_text(clueless: ChatLlavaPlus) -> None:

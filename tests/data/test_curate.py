@@ -39,7 +39,7 @@ def test_a_recipe_makes_its_records_and_pictures(curated: Recipe) -> None:
         assert [record.unique_id for record in records] == [f"{stage.name}-{number}" for number in range(25)]
     assert not any(record.images for record in stage_records(curated, WORDS))
     shown = {file for record in stage_records(curated, SEEN) for file in record.images}
-    assert len(shown) > 10
+    assert len(shown) > 5
     assert all((curated.data / file).exists() for file in shown)
 
 

