@@ -1,11 +1,8 @@
-import json
 import math
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llavaplus_graph.errors import ProtocolError
@@ -15,9 +12,7 @@ from llavaplus_graph.protocol import (
     V1,
     Action,
     ParsedTurn,
-    StreamParser,
     Turn,
-    TurnOpened,
     clean_text,
     holding_message,
     parse_actions,
