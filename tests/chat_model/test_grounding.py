@@ -1,0 +1,71 @@
+"""Answers are held to what skills returned: numbers and quotations, nothing else."""
+
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoTokenizer
+
+from llavaplus_graph.chat_model.checkpoints import bundled
+from llavaplus_graph.chat_model.decoding import Guide
+from llavaplus_graph.chat_model.grammar import turn_grammar
+from llavaplus_graph.chat_model.grounding import answer_rules
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    return AutoTokenizer.from_pretrained(bundled(), local_files_only=True)
+
+
+def allowed(tokenizer: Any, answer: str, results: list[dict[str, Any]], said: str = "") -> bool:
+    """Tell whether the grammar lets an answer through, to its end."""
+    guide = Guide(tokenizer, turn_grammar([], answer=answer_rules("answer", results, said)))
+    text = f' "thoughts🤔" I know.\n"actions🚀" []\n"value👉" {answer}'
+    for token in [*tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]:
+        if guide.mask(torch.zeros(len(tokenizer)))[token] == float("-inf"):
+            return False
+        guide.accept(token)
+    return True
+
+
+SIGN = [{"texts": ["OPEN 9-5", 'the "Old" Mill', "café"]}]
+BOXES = [{"boxes": [[0.1, 0.25, 0.3, 0.4]], "logits": [0.91], "phrases": ["red cup"]}]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        'It says: "OPEN 9-5".',
+        'It says: "OPEN 9-5", "the "Old" Mill", "café".',
+        "There are 3 lines, and one says 9-5.",
+        "Nothing to report",
+        "",
+    ],
+)
+def test_whole_texts_and_counts_of_a_result_may_be_said(tokenizer: Any, answer: str) -> None:
+    assert allowed(tokenizer, answer, SIGN)
+
+
+@pytest.mark.parametrize("answer", ['It says: "OPEN 9-6".', 'It says: "OPEN".', 'It says: "open 9-5".', "There are 4."])
+def test_a_changed_quotation_or_an_invented_number_may_not(tokenizer: Any, answer: str) -> None:
+    assert not allowed(tokenizer, answer, SIGN)
+
+
+def test_coordinates_are_those_of_the_result(tokenizer: Any) -> None:
+    assert allowed(tokenizer, "I found 1: red cup [0.1, 0.25, 0.3, 0.4].", BOXES)
+    assert not allowed(tokenizer, "I found 1: red cup [0.1, 0.26, 0.3, 0.4].", BOXES)
+
+
+def test_two_numbers_never_join_to_a_third(tokenizer: Any) -> None:
+    assert not allowed(tokenizer, "It took 11 goes.", [{"boxes": [[0.5, 0.5, 0.6, 0.6]], "n": 1}])
+    assert not allowed(tokenizer, "It took 1.1 goes.", [{"n": 1}])
+
+
+def test_numbers_of_the_user_may_be_repeated(tokenizer: Any) -> None:
+    assert allowed(tokenizer, "Turned by 37 degrees.", [{"message": "done"}], said="turn it by 37 degrees")
+    assert not allowed(tokenizer, "Turned by 38 degrees.", [{"message": "done"}], said="turn it by 37 degrees")
+
+
+def test_names_with_numbers_from_a_failure_may_be_repeated(tokenizer: Any) -> None:
+    failure = "edit_image needs the weights stable-diffusion-v1-5/stable-diffusion-v1-5, which are not here."
+    assert allowed(tokenizer, f"That did not work: {failure}", [{"error": failure}])
