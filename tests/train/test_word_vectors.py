@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel, BertTokenizer
 
-from llavaplus_graph.errors import MissingExtraError
+from llavaplus_graph.errors import ConfigError
 from llavaplus_graph.train.word_vectors import word_vectors
 
 WORDS = ["dog", "hound", "invoice", "puppy", "bill", "receipt"]
@@ -45,5 +45,5 @@ def test_few_words_leave_components_empty(encoder: str) -> None:
 
 
 def test_a_package_that_is_not_installed_is_named() -> None:
-    with pytest.raises(MissingExtraError, match="no_such_encoder"):
+    with pytest.raises(ConfigError, match="no_such_encoder"):
         word_vectors("no_such_encoder", WORDS, 4)
