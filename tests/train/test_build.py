@@ -10,7 +10,7 @@ from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from llavaplus_graph.chat_model.checkpoints import open_checkpoint
 from llavaplus_graph.data.recipe import Shape
-from llavaplus_graph.errors import MissingExtraError
+from llavaplus_graph.errors import ConfigError
 from llavaplus_graph.protocol import IMAGE
 from llavaplus_graph.train import build
 from llavaplus_graph.train.build import build_model, build_processor, export, image_tokens
@@ -115,7 +115,7 @@ def test_word_vectors_make_words_alike_that_mean_the_same(
 
 
 def test_word_vectors_that_are_not_installed_are_named(tokenizer: PreTrainedTokenizerFast) -> None:
-    with pytest.raises(MissingExtraError, match="no_such_encoder"):
+    with pytest.raises(ConfigError, match="no_such_encoder"):
         build_model(replace(TINY, word_vectors="no_such_encoder"), tokenizer, 1)
 
 
