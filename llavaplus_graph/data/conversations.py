@@ -3,7 +3,7 @@
 import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llavaplus_graph.data import wording
@@ -42,15 +42,22 @@ class PictureFact:
 
 @dataclass(slots=True)
 class _Talk:
-    """A conversation while it grows; `pictures` counts the user's and those that skills made."""
+    """A conversation while it grows; `numbered` holds the user's pictures and None for each that a skill made."""
 
-    shown: list[PictureFact] = field(default_factory=list)
+    numbered: list[PictureFact | None] = field(default_factory=list)
     turns: list[dict[str, Any]] = field(default_factory=list)
-    pictures: int = 0
+
+    @property
+    def shown(self) -> list[PictureFact]:
+        return [fact for fact in self.numbered if fact is not None]
+
+    def meant(self, image: str) -> PictureFact | None:
+        """What is known of `latest` or `image_2`; None for a picture that a skill made or that is not there."""
+        index = -1 if image == "latest" else int(image.removeprefix("image_")) - 1
+        return self.numbered[index] if -1 <= index < len(self.numbered) and self.numbered else None
 
     def user(self, text: str, fresh: Sequence[PictureFact] = ()) -> None:
-        self.shown += fresh
-        self.pictures += len(fresh)
+        self.numbered += fresh
         self.turns.append(human(f"{IMAGE}\n" * len(fresh) + text))
 
     def kinds(self) -> list[str]:
@@ -78,7 +85,9 @@ class Composer:
         for phrasing in phrasings:
             self._by_skill[self._group(phrasing)].append(phrasing)
         self._skills = [
-            name for name in self._by_skill if name not in ("none", "depends", "sight", "erase_named", "erase_marked")
+            name
+            for name in self._by_skill
+            if name not in ("none", "depends", "sight", "two", "erase_named", "erase_marked")
         ]
 
     def conversation(self, name: str, *, pictured: bool) -> Record:
@@ -109,9 +118,9 @@ class Composer:
         skill = self._rng.choice(
             ["read_text"] * 9 + ["read_codes", "retrieve_knowledge", "caption_image"] * 2 + self._skills
         )
-        talk = _Talk(pictures=1)
+        talk = _Talk(numbered=[None])
         request = make_request(self._rng.choice(self._by_skill[skill]), self._rng)
-        self._answer(talk, request, self._content(talk, request.action, []))
+        self._answer(talk, request, self._content(talk, request.action))
         return self._record(name, talk)
 
     def plan_drill(self, name: str) -> Record:
@@ -133,6 +142,8 @@ class Composer:
 
     @staticmethod
     def _group(phrasing: Phrasing) -> str:
+        if phrasing.calls:
+            return "two"
         if phrasing.plans is not None:
             return "sight" if phrasing.plans == "sight" else "depends"
         return phrasing.family.split("/")[0] if phrasing.then else phrasing.skill or "none"
@@ -159,31 +170,37 @@ class Composer:
     def _single(self, talk: _Talk, skill: str, pictured: bool, *, answered: bool, new_picture: bool = True) -> None:
         request = make_request(self._rng.choice(self._by_skill[skill]), self._rng)
         fresh = self._fresh(skill, pictured) if new_picture else []
-        request = self._pointed(request, talk.pictures + len(fresh))
+        request = self._pointed(request, len(talk.numbered) + len(fresh))
         talk.user(request.text, fresh)
         assert request.action is not None  # noqa: S101 - groups of skills hold only phrasings that ask for one
         talk.call([request.action], wording.plan_thought([request.action.name], kinds=talk.kinds()))
         if answered:
-            self._answer(talk, request, self._content(talk, request.action, fresh))
+            self._answer(talk, request, self._content(talk, request.action))
 
     def _pointed(self, request: Request, pictures: int) -> Request:
         """Let the user say which of several pictures is meant, now and then."""
         action = request.action
+        if action is not None and action.name == "segment_by_example":
+            reference = {"reference_image": f"image_{max(1, pictures - 1)}"}  # the example comes before the newest
+            return replace(request, actions=(Action(action.name, {**action.params, **reference}),))
         if action is None or pictures < 2 or action.name in (*MARKED, "generate_image") or self._rng.random() < 0.5:
             return request
         number = self._rng.randint(1, min(pictures, 4))
         pointer = self._rng.choice(_POINTERS).format(n=number, th=_ORDINALS[number])
         text = request.text.rstrip("?.! ") + pointer + ("?" if request.text.endswith("?") else "")
-        return Request(text, Action(action.name, {**action.params, "image": f"image_{number}"}), request.phrasing)
+        pointed = Action(action.name, {**action.params, "image": f"image_{number}"})
+        return Request(text, (pointed,), request.phrasing)
 
-    def _content(self, talk: _Talk, action: Action | None, fresh: Sequence[PictureFact]) -> dict[str, Any]:
+    def _content(self, talk: _Talk, action: Action | None) -> dict[str, Any]:
         assert action is not None  # noqa: S101 - only requests with a call have results
         if self._rng.random() < (0.18 if catalogued(action.name).weights else 0.06):
             return draw_failure(action.name, self._rng)
         kinds = _READABLE if action.name == "read_text" else _CODES
-        texts = [text for fact in fresh[-1:] if fact.kind in kinds for text in fact.texts]
-        content = draw_content(action.name, action.params, self._rng, texts=texts, next_picture=talk.pictures + 1)
-        talk.pictures += "pictures" in content
+        fact = talk.meant(str(action.params.get("image", "latest")))
+        texts = [text.strip() for text in fact.texts] if fact and fact.kind in kinds else []
+        content = draw_content(action.name, action.params, self._rng, texts=texts, next_picture=len(talk.numbered) + 1)
+        if "pictures" in content:
+            talk.numbered.append(None)
         return content
 
     def _answer(self, talk: _Talk, request: Request, content: Mapping[str, Any]) -> None:
@@ -211,26 +228,34 @@ class Composer:
         action = Action(skill, {})
         talk.call([action], wording.plan_thought([skill], kinds=[fact.kind]))
         if self._rng.random() < 0.4:
-            self._answer(talk, Request(request.text, action, phrasing), self._content(talk, action, [fact]))
+            self._answer(talk, Request(request.text, (action,), phrasing), self._content(talk, action))
 
     def _two_at_once(self, talk: _Talk, pictured: bool) -> None:
-        names = self._rng.sample([name for name in self._skills if name not in _ALONE], 2)
-        if self._rng.random() < 0.12:
-            names = ["transform_image", "transform_image"]
-        first, second = (self._short_request(name) for name in names)
-        actions = [request.action for request in (first, second) if request.action]
-        text = join(first.text, second.text, " ".join(str(action.params) for action in actions), self._rng)
-        fresh = self._fresh(names[0], pictured)
-        talk.user(text, fresh)
+        request = self._authored_pair() if self._rng.random() < 0.6 else self._joined_pair()
+        text, actions = request.text, request.actions
+        names = [action.name for action in actions]
+        talk.user(text, self._fresh(names[0], pictured))
         talk.call(actions, wording.plan_thought(names, kinds=talk.kinds()))
         if self._rng.random() < 0.5:
-            contents = [(action.name, self._content(talk, action, fresh)) for action in actions]
+            contents = [(action.name, self._content(talk, action)) for action in actions]
             talk.read(contents, text)
             said = [
                 wording.answer(name, content, action.params)
                 for (name, content), action in zip(contents, actions, strict=True)
             ]
             talk.say(wording.answer_thought(names), " ".join(said))
+
+    def _authored_pair(self) -> Request:
+        return make_request(self._rng.choice(self._by_skill["two"]), self._rng)
+
+    def _joined_pair(self) -> Request:
+        names = self._rng.sample([name for name in self._skills if name not in _ALONE], 2)
+        if self._rng.random() < 0.12:
+            names = ["transform_image", "transform_image"]
+        first, second = (self._short_request(name) for name in names)
+        actions = (*first.actions, *second.actions)
+        text = join(first.text, second.text, " ".join(str(action.params) for action in actions), self._rng)
+        return Request(text, actions, first.phrasing)
 
     def _short_request(self, skill: str) -> Request:
         """Ask in few words, as one does who asks for two things."""
@@ -248,14 +273,14 @@ class Composer:
         talk.call([action], wording.plan_thought([action.name], kinds=talk.kinds(), then=then))
         if self._rng.random() < 0.3:
             return
-        content = self._content(talk, action, [])
+        content = self._content(talk, action)
         if "error" in content or not content["boxes"]:
             self._answer(talk, request, content)
             return
         talk.read([(action.name, content)], request.text)
         follow = Action(then, {"prompt": ""})
         talk.call([follow], wording.next_thought(action.name, then))
-        self._answer(talk, Request(request.text, follow, request.phrasing), self._content(talk, follow, []))
+        self._answer(talk, Request(request.text, (follow,), request.phrasing), self._content(talk, follow))
 
     def _follow_up(self, talk: _Talk, pictured: bool) -> None:
         """Go on talking after a first answer, half of the time about the mask that it made."""

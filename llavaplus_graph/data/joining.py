@@ -55,10 +55,15 @@ def join(first: str, second: str, quoted: str, rng: random.Random) -> str:
 def lowered(text: str, quoted: str) -> str:
     """Write a sentence as it stands within another one: a small first letter, unless it is a name or I."""
     word = text.split(" ")[0]
-    keeps = word in ("I", "I'm", "I'd", "I've", "I'll") or word in quoted or (len(word) > 1 and word.isupper())
+    keeps = word in ("I", "I'm", "I'd", "I've", "I'll") or _bare(word) in quoted or (len(word) > 1 and word.isupper())
     return text if keeps else text[:1].lower() + text[1:]
 
 
 def raised(text: str, quoted: str) -> str:
     """Write a sentence as it stands behind another one: a capital first letter, unless an argument begins there."""
-    return text if text.split(" ")[0] in quoted else text[:1].upper() + text[1:]
+    return text if _bare(text.split(" ")[0]) in quoted else text[:1].upper() + text[1:]
+
+
+def _bare(word: str) -> str:
+    """Take off the punctuation that a sentence puts behind a word of an argument."""
+    return word.rstrip(",.:;?!")

@@ -1,12 +1,13 @@
 """Authored instruction phrasings and how their slots are filled; does not know what a skill answers.
 
 A phrasing is one line of `phrasings/*.yaml`, for example `"Is there a [{thing}] {place}?"`: the brackets mark the words
-that become the argument, the braces are slots.
+that become the argument, the braces are slots. Where one line asks for two skills, a bracket says whose argument it is:
+`"How many [1:{things}] are there, and what does the sign say?"`.
 """
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -15,8 +16,16 @@ import yaml
 
 from llavaplus_graph.errors import DataError
 
-_TOKEN = re.compile(r"\[([^\]]*)\]")
+_TOKEN = re.compile(r"\[(?:(\d):)?([^\]]*)\]")
 _SLOT = re.compile(r"(\b[Aa]n? )?\{(\w+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class AuthoredCall:
+    """One of several calls that a line asks for: the skill, and its arguments where no brackets give them."""
+
+    skill: str
+    arguments: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +41,7 @@ class Phrasing:
         then: A skill that follows in the next round.
         answers: What may be said when no skill is needed.
         plans: Skill by kind of picture, for words whose meaning depends on the picture; or `sight`.
+        calls: The calls in the order in which they are said, for a line that asks for several skills.
     """
 
     skill: str | None
@@ -42,14 +52,16 @@ class Phrasing:
     then: str | None = None
     answers: tuple[str, ...] = ()
     plans: Mapping[str, str] | str | None = None
+    calls: tuple[AuthoredCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of an instruction; `quoted` when it becomes (part of) an argument."""
+    """A stretch of an instruction; `quoted` when it becomes (part of) an argument of the call with that number."""
 
     text: str
     quoted: bool = False
+    call: int = 1
 
 
 @dataclass(slots=True)
@@ -68,6 +80,10 @@ class Filled:
     def quotes(self) -> list[str]:
         """The stretches that become arguments, in order."""
         return [segment.text for segment in self.segments if segment.quoted]
+
+    def quotes_of(self, call: int) -> list[str]:
+        """The stretches that become the argument of one call, counted from 1."""
+        return [segment.text for segment in self.segments if segment.quoted and segment.call == call]
 
 
 @cache
@@ -111,6 +127,7 @@ def read_phrasings(text: str, name: str) -> list[Phrasing]:
                 then=document.get("then"),
                 answers=tuple(family.get("answers") or ()),
                 plans=family.get("plans"),
+                calls=tuple(AuthoredCall(call["skill"], call.get("arguments")) for call in family.get("calls") or ()),
             )
             for line in family["phrasings"]
         ]
@@ -137,13 +154,13 @@ def fill(phrasing: Phrasing, value_of: Callable[[str], str]) -> Filled:
         return f"{article or ''}{text}"
 
     position = 0
-    pieces: list[tuple[str, bool]] = []
+    pieces: list[Segment] = []
     for match in _TOKEN.finditer(phrasing.text):
-        pieces += [(phrasing.text[position : match.start()], False), (match.group(1), True)]
+        number, quoted = match.groups()
+        pieces += [Segment(phrasing.text[position : match.start()]), Segment(quoted, True, int(number or 1))]
         position = match.end()
-    pieces.append((phrasing.text[position:], False))
-    for piece, quoted in pieces:
-        filled.segments.append(Segment(_SLOT.sub(value, piece), quoted))
+    pieces.append(Segment(phrasing.text[position:]))
+    filled.segments += [replace(piece, text=_SLOT.sub(value, piece.text)) for piece in pieces]
     _agree(filled.segments)
     return filled
 
@@ -155,6 +172,5 @@ def _agree(segments: list[Segment]) -> None:
         match = re.search(r"\b([Aa])n? $", head)
         if match and following:
             vowel = following[0].lower() in "aeiou"
-            segments[index] = Segment(
-                f"{head[: match.start()]}{match.group(1)}{'n' if vowel else ''} ", segments[index].quoted
-            )
+            article = f"{match.group(1)}{'n' if vowel else ''} "
+            segments[index] = replace(segments[index], text=head[: match.start()] + article)

@@ -27,11 +27,16 @@ MARKED = ("segment_region", "segment_at_granularities", "segment_by_example")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a user types and which call it asks for (None: no skill is needed)."""
+    """What a user types and which calls it asks for, mostly one; without any no skill is needed."""
 
     text: str
-    action: Action | None
+    actions: tuple[Action, ...]
     phrasing: Phrasing
+
+    @property
+    def action(self) -> Action | None:
+        """The first call that it asks for."""
+        return self.actions[0] if self.actions else None
 
 
 def make_request(phrasing: Phrasing, rng: random.Random, *, strength: float = 1.0) -> Request:
@@ -43,23 +48,37 @@ def make_request(phrasing: Phrasing, rng: random.Random, *, strength: float = 1.
         strength: How much the typing changes the text, see `as_typed`.
     """
     filled = as_typed(fill(phrasing, Slots(rng)), rng, strength=strength)
+    if phrasing.calls:
+        calls = enumerate(phrasing.calls, start=1)
+        actions = tuple(
+            Action(call.skill, _unmarked(call.skill, call.arguments, filled, phrasing, number))
+            for number, call in calls
+        )
+        return Request(filled.text, actions, phrasing)
     if phrasing.skill is None:
-        return Request(filled.text, None, phrasing)
+        return Request(filled.text, (), phrasing)
     args, prompt = _arguments(phrasing, filled, rng)
-    return Request(filled.text + prompt, Action(phrasing.skill, args), phrasing)
+    return Request(filled.text + prompt, (Action(phrasing.skill, args),), phrasing)
 
 
 def _arguments(phrasing: Phrasing, filled: Filled, rng: random.Random) -> tuple[dict[str, Any], str]:
     skill = str(phrasing.skill)
     if skill in MARKED:
         return _marked(skill, phrasing.marks or "box", filled, rng)
-    if phrasing.arguments is not None:
-        return {key: _resolved(value, filled) for key, value in phrasing.arguments.items()}, ""
-    if skill in _ARGUMENT:
-        if not filled.quotes:
-            raise DataError(f"{phrasing.family}: {phrasing.text!r} has no [brackets] for its {_ARGUMENT[skill]}.")
-        return {_ARGUMENT[skill]: " . ".join(quote.strip() for quote in filled.quotes)}, ""
-    return {}, ""
+    return _unmarked(skill, phrasing.arguments, filled, phrasing, 1), ""
+
+
+def _unmarked(
+    skill: str, authored: Mapping[str, Any] | None, filled: Filled, phrasing: Phrasing, call: int
+) -> dict[str, Any]:
+    if authored is not None:
+        return {key: _resolved(value, filled) for key, value in authored.items()}
+    if skill not in _ARGUMENT:
+        return {}
+    quotes = filled.quotes_of(call)
+    if not quotes:
+        raise DataError(f"{phrasing.family}: {phrasing.text!r} has no [brackets] for its {_ARGUMENT[skill]}.")
+    return {_ARGUMENT[skill]: " . ".join(quote.strip() for quote in quotes)}
 
 
 def _marked(skill: str, marks: str, filled: Filled, rng: random.Random) -> tuple[dict[str, Any], str]:

@@ -36,8 +36,11 @@ def draw_content(
     """
     if skill in ("read_text", "read_codes"):
         return _texts(skill, rng, texts)
-    if skill in ("detect_objects", "segment_objects"):
+    if skill == "detect_objects":
         return _found(str(args["query"]).split(" . "), rng)
+    if skill == "segment_objects":
+        found = _found(str(args["query"]).split(" . "), rng)
+        return found if found["boxes"] else {"boxes": []}  # as the typed result writes it
     if skill == "segment_region":
         return {"boxes": args.get("boxes") or [random_box(rng)]}
     if skill == "segment_at_granularities":
@@ -70,7 +73,10 @@ def draw_failure(skill: str, rng: random.Random) -> Content:
     weights = " and ".join(catalogued(skill).weights) or _made_up_weights(rng)
     if rng.random() < 0.4:
         weights = _made_up_weights(rng)
-    missing = f"{skill} needs the weights {weights}, which are not on this machine; skills that need none still work."
+    missing = (
+        f"{skill} needs the weights {weights}, which are not on this machine; "
+        f"to fetch them run: llavaplus skills fetch {skill}"
+    )
     sentence = rng.choice(
         [
             missing,

@@ -65,7 +65,7 @@ def answer(skill: str, content: Mapping[str, Any], args: Mapping[str, Any]) -> s
     if skill in ("detect_objects", "segment_by_example", "segment_at_granularities", "segment_region"):
         return _located(content, args)
     if skill == "segment_objects":
-        names = content["phrases"]
+        names = content.get("phrases")
         return f"I outlined {len(names)}: {', '.join(names)}." if names else _missing(args)
     if skill == "segment_scene":
         areas = zip(content["classes"], content["areas"], strict=True)

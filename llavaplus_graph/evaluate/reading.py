@@ -10,10 +10,12 @@ from langchain_core.tools import BaseTool
 
 from llavaplus_graph.chat_model import user_message
 from llavaplus_graph.data.pictures import draw_picture
+from llavaplus_graph.errors import SkillError
 from llavaplus_graph.evaluate.metrics import quotes_exactly
 from llavaplus_graph.images import ImageStore
 from llavaplus_graph.types import Texts
 
+_MOST_TRIES = 5  # signs rendered for each one that is wanted
 _QUESTIONS = ("What does the sign say?", "Read it to me please.", "what's written there", "Can you make out the words?")
 
 
@@ -39,12 +41,17 @@ def repeat_signs(
         count: How many signs.
         store: Where the pictures go.
         seed: Names the series of signs.
+
+    Raises:
+        SkillError: If the reader finds nothing on most signs.
     """
     bound = lmm.bind_tools(tools)
     reader = next(tool for tool in tools if tool.name == "read_text")
     rng = random.Random(seed)
     found = 0
-    while found < count:
+    for _ in range(count * _MOST_TRIES):
+        if found == count:
+            return
         asked = user_message(rng.choice(_QUESTIONS), images=[draw_picture("sign", rng).picture], store=store)
         handle = str(asked.content[0]["file_id"])  # type: ignore[index]  # the first block is the picture
         call = ToolCall(name="read_text", args={"image": handle}, id="call_1", type="tool_call")
@@ -60,3 +67,5 @@ def repeat_signs(
         )
         answer = bound.invoke([asked, plan, result]).text
         yield Read(texts, answer, quotes_exactly(answer, texts))
+    if found < count:
+        raise SkillError(f"read_text found a text on only {found} of {count * _MOST_TRIES} signs; check its backend.")

@@ -167,3 +167,39 @@ def test_a_drill_is_one_exchange(facts: list[PictureFact]) -> None:
         assert answer.conversations[1]["actions"] == []
         assert len(plan.conversations[1]["actions"]) == 1
         assert (sight.conversations[1]["actions"], len(sight.images)) == ([], 1)
+
+
+@pytest.fixture(scope="module")
+def pointing(facts: list[PictureFact]) -> list[Record]:
+    """Records of the few skills whose calls say which picture is meant."""
+    few = ("read_text", "transform_image", "segment_objects", "segment_region", "segment_by_example", "inpaint_region")
+    phrasings = [phrasing for phrasing in training_phrasings() if phrasing.skill in (*few, None)]
+    composer = Composer(phrasings, facts, random.Random(3))
+    return [composer.conversation(f"mini-{number}", pictured=True) for number in range(900)]
+
+
+def test_an_example_lies_in_the_picture_before_the_newest(pointing: list[Record]) -> None:
+    seen = set()
+    for record in pointing:
+        pictures = 0
+        for turn in record.conversations:
+            pictures += turn["value"].count(IMAGE) + turn["value"].count("'pictures'")
+            for action in turn.get("actions", ()):
+                if action["API_name"] == "segment_by_example" and pictures > 1:
+                    seen.add(pictures)
+                    assert action["API_params"]["reference_image"] == f"image_{pictures - 1}"
+    assert seen
+
+
+def test_a_picture_that_is_pointed_at_is_the_one_that_is_read(facts: list[PictureFact], pointing: list[Record]) -> None:
+    by_file = {fact.file: fact for fact in facts if fact.kind in ("page", "sign", "receipt", "screen")}
+    pointed = 0
+    for record in pointing:
+        for plan, results in zip(record.conversations[1:], record.conversations[2:], strict=False):
+            for action in plan.get("actions", ())[:1]:
+                number = int(action["API_params"].get("image", "image_0").removeprefix("image_"))
+                meant = by_file.get(record.images[number - 1]) if 0 < number <= len(record.images) else None
+                if action["API_name"] == "read_text" and meant and "{'texts'" in results["value"]:
+                    assert str(list(meant.texts)) in results["value"]
+                    pointed += 1
+    assert pointed

@@ -39,3 +39,4 @@ def test_names_and_i_keep_their_capital_within_a_sentence(text: str, within: str
 def test_a_sentence_of_its_own_gets_a_capital_unless_an_argument_begins_it() -> None:
     assert raised("read it", "") == "Read it"
     assert raised("make it snow", "make it snow") == "make it snow"
+    assert raised("snow, masked", "{'query': 'snow'}") == "snow, masked"

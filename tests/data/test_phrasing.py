@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from llavaplus_graph.data.heldout import plain_words
-from llavaplus_graph.data.phrasing import Filled, Phrasing, Segment, fill, load_phrasings, read_phrasings
+from llavaplus_graph.data.phrasing import AuthoredCall, Filled, Phrasing, Segment, fill, load_phrasings, read_phrasings
 from llavaplus_graph.data.pictures import PICTURE_KINDS
 from llavaplus_graph.data.requests import make_request
 from llavaplus_graph.data.slots import Slots
@@ -29,11 +29,13 @@ def wish(phrasing: Phrasing) -> str:
     """What the words ask for: erasing takes two rounds, and some words only mean something with their picture."""
     if phrasing.plans is not None:
         return "depends on the picture"
+    if phrasing.calls:
+        return "two skills"
     return phrasing.skill or "no skill" if phrasing.then is None else f"{phrasing.skill}, then {phrasing.then}"
 
 
 def worded(text: str, **values: str) -> Filled:
-    return fill(Phrasing(None, text, "file/family"), values.__getitem__)
+    return fill(Phrasing(None, text, "file/family"), lambda slot: values.get(slot, slot))
 
 
 def different(phrasings: list[Phrasing]) -> int:
@@ -55,7 +57,8 @@ def test_every_phrasing_of_a_file_fills_and_makes_a_request(family: str) -> None
             request = make_request(phrasing, random.Random(phrasing.text))
             assert request.text.strip()
             assert not re.search(r"[{}]", request.text)
-            assert (request.action.name if request.action else None) == phrasing.skill
+            wanted = [call.skill for call in phrasing.calls] or [skill for skill in [phrasing.skill] if skill]
+            assert [action.name for action in request.actions] == wanted
 
 
 @pytest.mark.parametrize("skill", SKILLS)
@@ -97,14 +100,18 @@ def test_every_slot_has_a_vocabulary() -> None:
 
 def test_brackets_stand_just_where_an_argument_is_quoted() -> None:
     for phrasing in load_phrasings():
-        quotes = phrasing.skill in QUOTING and phrasing.arguments is None
-        assert ("[" in phrasing.text) == quotes, phrasing.text
-        assert phrasing.text.count("[") < 2 or phrasing.skill in ("detect_objects", "segment_objects"), phrasing.text
+        calls = phrasing.calls or (AuthoredCall(phrasing.skill or "none", phrasing.arguments),)
+        quoting = {n for n, call in enumerate(calls, 1) if call.skill in QUOTING and call.arguments is None}
+        quotes = [s.call for s in worded(phrasing.text).segments if s.quoted]
+        assert set(quotes) == quoting, phrasing.text
+        many = {n for n in quotes if quotes.count(n) > 1}
+        assert all(calls[n - 1].skill in ("detect_objects", "segment_objects") for n in many), phrasing.text
 
 
 def test_slots_of_authored_arguments_stand_in_the_line() -> None:
     for phrasing in load_phrasings():
-        for slot in re.findall(r"\{(\w+)\}", str(phrasing.arguments)):
+        authored = [phrasing.arguments, *(call.arguments for call in phrasing.calls)]
+        for slot in re.findall(r"\{(\w+)\}", str(authored)):
             assert f"{{{slot}}}" in phrasing.text, phrasing.text
 
 

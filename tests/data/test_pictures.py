@@ -1,116 +1,117 @@
+"""Training pictures: the same seed gives the same pixels, and what they say is on them is on them."""
+
 import random
-import sys
 
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageFilter
+from PIL import Image
 
-from llavaplus_graph.data import coded, painted, written
-from llavaplus_graph.data.coded import ean13
-from llavaplus_graph.data.pictures import PICTURE_KINDS, DrawnPicture, PictureKind, draw_picture
-from llavaplus_graph.errors import MissingExtraError
+pytest.importorskip("faker")
+pytest.importorskip("matplotlib")
+pytest.importorskip("segno")
+pytest.importorskip("skimage")
+pytest.importorskip("wordfreq")
 
-WRITTEN = ("page", "sign", "receipt", "screen", "qr_code", "barcode")
+from llavaplus_graph.data.pictures import PICTURE_KINDS, PictureKind, draw_picture
+from llavaplus_graph.data.pictures.bars import check_digit, code_128, drawn_bars, ean_13
+from llavaplus_graph.data.pictures.fonts import load
+from llavaplus_graph.data.pictures.sheet import Sheet
 
-
-def drawn(kind: PictureKind, seed: int = 0) -> DrawnPicture:
-    return draw_picture(kind, random.Random(f"{kind} {seed}"))
-
-
-def pixels(picture: Image.Image) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    return np.ascontiguousarray(np.asarray(picture)[:, :, ::-1])
+WRITTEN: tuple[PictureKind, ...] = ("page", "sign", "receipt", "screen")
 
 
 @pytest.mark.parametrize("kind", PICTURE_KINDS)
-def test_the_same_seed_gives_the_same_pixels_and_texts(kind: PictureKind) -> None:
-    first, second, other = drawn(kind), drawn(kind), drawn(kind, 1)
-    assert first.picture.tobytes() == second.picture.tobytes()
-    assert (first.texts, first.objects) == (second.texts, second.objects)
+def test_the_same_seed_gives_the_same_pixels_and_another_seed_gives_others(kind: PictureKind) -> None:
+    first, again, other = (draw_picture(kind, random.Random(seed)) for seed in (3, 3, 4))
+    assert first.picture.tobytes() == again.picture.tobytes()
+    assert (first.texts, first.objects, first.formats) == (again.texts, again.objects, again.formats)
     assert first.picture.tobytes() != other.picture.tobytes()
 
 
 @pytest.mark.parametrize("kind", PICTURE_KINDS)
-def test_every_kind_is_rgb_of_modest_size_and_says_what_it_is(kind: PictureKind) -> None:
-    for seed in range(8):
-        picture = drawn(kind, seed)
-        assert picture.kind == kind
-        assert picture.picture.mode == "RGB"
-        assert min(picture.picture.size) >= 80
-        assert max(picture.picture.size) <= 1000
+def test_pictures_are_rgb_and_of_the_promised_size_and_shape(kind: PictureKind) -> None:
+    for seed in range(12):
+        drawn = draw_picture(kind, random.Random(seed))
+        width, height = drawn.picture.size
+        assert (drawn.kind, drawn.picture.mode) == (kind, "RGB")
+        assert 240 <= max(width, height) <= 640
+        assert 0.49 <= width / height <= 2.02
 
 
-@pytest.mark.parametrize("kind", PICTURE_KINDS)
-def test_writing_has_its_texts_and_what_has_no_writing_has_none(kind: PictureKind) -> None:
-    texts = [drawn(kind, seed).texts for seed in range(8)]
-    assert all(bool(lines) == (kind in WRITTEN) for lines in texts)
-    assert all(line.strip() for lines in texts for line in lines)
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_written_pictures_tell_every_line(kind: PictureKind) -> None:
+    for seed in range(12):
+        texts = draw_picture(kind, random.Random(seed)).texts
+        assert texts
+        assert all(text.strip() == text != "" for text in texts)
 
 
-def test_scenes_name_their_things_and_where_they_are() -> None:
-    for seed in range(8):
-        objects = drawn("scene", seed).objects
-        assert 2 <= len(objects) <= 7
-        assert all(0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1 for _, (x1, y1, x2, y2) in objects)
+def test_pictures_without_writing_tell_no_text() -> None:
+    assert not any(draw_picture(kind, random.Random(5)).texts for kind in ("scene", "photograph", "blank"))
 
 
-def test_blank_pictures_are_almost_even_and_photographs_are_not() -> None:
-    def unevenness(kind: PictureKind, seed: int) -> float:
-        grey = np.asarray(drawn(kind, seed).picture.convert("L"), float)
-        return float(np.abs(np.diff(grey, axis=1)).mean())
-
-    assert max(unevenness("blank", seed) for seed in range(8)) < 7
-    assert np.median([unevenness("photograph", seed) for seed in range(8)]) > 1
-
-
-def test_qr_codes_hold_their_text() -> None:
-    reader = cv2.QRCodeDetector()
-    pictures = [drawn("qr_code", seed) for seed in range(8)]
-    read = [reader.detectAndDecode(pixels(picture.picture))[0] for picture in pictures]
-    assert sum(text == picture.texts[0] for text, picture in zip(read, pictures, strict=True)) >= 6
+def test_scenes_name_things_with_boxes_inside_the_picture() -> None:
+    for seed in range(40):
+        objects = draw_picture("scene", random.Random(seed)).objects
+        assert objects
+        for name, (x1, y1, x2, y2) in objects:
+            assert name
+            assert 0 <= x1 < x2 <= 1
+            assert 0 <= y1 < y2 <= 1
 
 
-def test_barcodes_hold_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coded, "_placed", lambda code, rng: code)  # upright and alone
-    reader = cv2.barcode.BarcodeDetector()
-    read = 0
-    for seed in range(8):
-        picture = drawn("barcode", seed)
-        # OpenCV's reader misses upright bars with hard edges
-        turned = picture.picture.resize([2 * side for side in picture.picture.size], Image.Resampling.BICUBIC)
-        turned = turned.filter(ImageFilter.GaussianBlur(0.8)).rotate(30, expand=True, fillcolor="white")
-        read += reader.detectAndDecode(pixels(turned))[0] == picture.texts[0]
-    assert read >= 4
+def test_qr_codes_hold_the_text_they_tell() -> None:
+    for seed in range(6):
+        drawn = draw_picture("qr_code", random.Random(seed))
+        text, _, _ = cv2.QRCodeDetector().detectAndDecode(np.ascontiguousarray(np.asarray(drawn.picture)[:, :, ::-1]))
+        assert ((text,), ("QR_CODE",)) == (drawn.texts, drawn.formats)
 
 
-def test_barcode_numbers_have_thirteen_digits_and_a_right_check_digit() -> None:
-    for seed in range(20):
-        (number,) = drawn("barcode", seed).texts
-        digits = [int(digit) for digit in number]
-        assert len(digits) == 13
-        assert sum(digit * (3 if place % 2 else 1) for place, digit in enumerate(digits)) % 10 == 0
+@pytest.mark.parametrize("body", ["400638133393", "978014300723", "501234567890", "761234567890"])
+def test_ean_13_bars_are_read_by_opencv(body: str) -> None:
+    digits = body + check_digit(body)
+    bars = drawn_bars(ean_13(body), 2, 140, (0, 0, 0), (255, 255, 255))
+    picture = Image.new("RGB", (800, 600), "white")
+    picture.paste(bars, ((800 - bars.width) // 2, 230))
+    assert cv2.barcode.BarcodeDetector().detectAndDecodeMulti(np.asarray(picture))[1] == (digits,)
 
 
-def test_the_bars_of_an_ean_13_number_are_those_of_the_standard() -> None:
-    left = ["0001011", "0100111", "0110011", "0010011", "0111101", "0011101"]
-    right = ["1100110", "1101100", "1000010", "1011100", "1001110", "1000100"]
-    bars = ean13([int(digit) for digit in "5901234123457"])
-    assert bars == "".join(["101", *left, "01010", *right, "101"])
+def test_most_drawn_ean_13_labels_are_read_by_opencv() -> None:
+    # OpenCV overlooks many that fill their picture, so it is enough that what it reads is right and that it reads some.
+    read = []
+    for seed in range(30):
+        drawn = draw_picture("barcode", random.Random(seed))
+        if drawn.formats == ("EAN_13",):
+            found = cv2.barcode.BarcodeDetector().detectAndDecodeMulti(np.asarray(drawn.picture))[1]
+            read += [(drawn.texts, (text,)) for text in found if len(text) == 13]
+    assert len(read) >= 3
+    assert all(told == seen for told, seen in read)
 
 
-@pytest.mark.parametrize(
-    ("kind", "package"), [("qr_code", "segno"), ("photograph", "skimage"), ("photograph", "matplotlib")]
-)
-def test_without_the_training_extra_the_remedy_is_told(
-    kind: PictureKind, package: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    painted._photographs.cache_clear()
-    monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(MissingExtraError, match=r"llavaplus-graph\[train\]"):
-        [drawn(kind, seed) for seed in range(8)]
+def test_code_128_encodes_a_known_text() -> None:
+    # Start B, "P", "J", "J", check symbol (104 + 48 + 2 * 42 + 3 * 42) % 103 = 53, stop.
+    assert code_128("PJJ") == (
+        "11010010000" "11101110110" "10110111000" "10110111000" "11011101110" "1100011101011"
+    )  # fmt: skip
 
 
-def test_without_matplotlib_there_are_no_fonts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(MissingExtraError, match=r"rendering text needs .*llavaplus-graph\[train\]"):
-        written._fonts.__wrapped__()
+def test_wrong_digits_are_refused() -> None:
+    with pytest.raises(ValueError, match="must be 12 digits"):
+        ean_13("123")
+    with pytest.raises(ValueError, match="check digit"):
+        ean_13("4006381333930")
+
+
+def test_a_line_that_does_not_fit_is_cut_at_a_word_or_left_out() -> None:
+    sheet = Sheet.of((120, 40), (255, 255, 255))
+    assert sheet.print((4, 4), "one two three four five six seven", load("DejaVuSans", 14))
+    assert sheet.print((4, 30), "below the edge", load("DejaVuSans", 14)) == 0
+    (told,) = sheet.texts
+    assert "one two three four".startswith(told)
+    assert load("DejaVuSans", 14).getlength(told) <= 120
+
+
+def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="'poem' is no kind of picture; the kinds are page, sign"):
+        draw_picture("poem", random.Random(0))  # type: ignore[arg-type]

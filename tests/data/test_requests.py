@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from llavaplus_graph.data.phrasing import Phrasing, load_phrasings
+from llavaplus_graph.data.phrasing import AuthoredCall, Phrasing, load_phrasings
 from llavaplus_graph.data.requests import Request, make_request
 from llavaplus_graph.errors import DataError
+from llavaplus_graph.protocol import Action
 from llavaplus_graph.skills import CATALOGUE
 from llavaplus_tools.transforms import TransformParameters, transformed
 
@@ -164,3 +165,22 @@ def test_the_same_seed_makes_the_same_request() -> None:
     for phrasing in load_phrasings()[::97]:
         first, second = (make_request(phrasing, random.Random(2)) for _ in range(2))
         assert first == second
+
+
+def test_a_line_that_asks_for_two_skills_gives_each_its_own_words() -> None:
+    calls = (AuthoredCall("detect_objects"), AuthoredCall("generate_image"))
+    line = "find the [1:cup] and the [1:fork], then paint [2:a fox]"
+    request = make_request(Phrasing(None, line, "two/lines", calls=calls), random.Random(0), strength=0)
+    assert request.text == "find the cup and the fork, then paint a fox"
+    assert request.actions == (
+        Action("detect_objects", {"query": "cup . fork"}),
+        Action("generate_image", {"prompt": "a fox"}),
+    )
+
+
+def test_a_line_that_asks_for_two_skills_fills_authored_arguments() -> None:
+    turn = AuthoredCall("transform_image", {"operation": "rotate", "parameters": {"degrees": "{degrees}"}})
+    phrasing = Phrasing(None, "read it and turn it {degrees}", "two/lines", calls=(AuthoredCall("read_text"), turn))
+    request = make_request(phrasing, random.Random(0), strength=0)
+    degrees = int(request.text.rsplit(" ", 1)[1])
+    assert request.actions[1].params["parameters"] == {"degrees": degrees}

@@ -83,8 +83,6 @@ TYPED: dict[str, Callable[[Content], SkillResult]] = {
 def test_contents_are_written_just_as_the_skills_return_them(skill: str) -> None:
     added_later = {"pictures", "omitted"}  # by the graph, and where a long result is cut for the LMM
     for content in drawn(skill):
-        if skill == "segment_objects" and not content["boxes"]:
-            continue  # a typed result without labels has no column of them
         told = {key: value for key, value in content.items() if key not in added_later}
         assert str(told) == str(TYPED[skill](content).content())
 
@@ -92,8 +90,8 @@ def test_contents_are_written_just_as_the_skills_return_them(skill: str) -> None
 def test_what_was_asked_for_is_what_is_found() -> None:
     for skill in ("detect_objects", "segment_objects"):
         contents = drawn(skill)
-        assert {name for content in contents for name in content["phrases"]} == {"red cup", "fork"}
-        assert any(not content["phrases"] for content in contents)
+        assert {name for content in contents for name in content.get("phrases", ())} == {"red cup", "fork"}
+        assert any(not content["boxes"] for content in contents)
         assert all(len(content["boxes"]) <= 8 for content in contents)
 
 
