@@ -7,6 +7,8 @@
     ├── ProtocolError (ValueError)     something the wire format cannot express
     ├── DataError (ValueError)         a record that cannot be read
     ├── ConfigError (ValueError)       a configuration that cannot be used
+    ├── ServerError (ConnectionError)  an LMM's server that cannot be reached or broke off
+    ├── DownloadError (ConnectionError)  weights that cannot be fetched
     └── MissingExtraError (ImportError)  an optional dependency that is not installed
 
 A message is one sentence: what is wrong, the offending value, what would be right. Anything else that is raised
@@ -50,6 +52,14 @@ class DataError(LlavaPlusError, ValueError):
 
 class ConfigError(LlavaPlusError, ValueError):
     """A configuration names something that does not exist or does not fit."""
+
+
+class ServerError(LlavaPlusError, ConnectionError):
+    """A server cannot be reached, failed or broke off; asking again may help, and LangGraph's retry policy does."""
+
+
+class DownloadError(LlavaPlusError, ConnectionError):
+    """Weights cannot be fetched from the hub."""
 
 
 class MissingExtraError(LlavaPlusError, ImportError):

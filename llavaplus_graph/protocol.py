@@ -20,6 +20,8 @@ from llavaplus_graph.errors import ProtocolError
 THOUGHTS, ACTIONS, VALUE = '"thoughts🤔"', '"actions🚀"', '"value👉"'
 MARKERS = (THOUGHTS, ACTIONS, VALUE)
 IMAGE = "<image>"
+# What the tokenizers of LLaVA do not take for text, wherever it stands.
+_TOKENS = (IMAGE, "<s>", "</s>", "<unk>", "<pad>", "<im_start>", "<im_end>", "<im_patch>")
 
 _MARKER = re.compile("|".join(MARKERS))
 _PART = f"((?:(?!{_MARKER.pattern}).)*+)"
@@ -128,12 +130,12 @@ def parse_actions(text: str) -> tuple[tuple[Action, ...], str | None]:
 
 
 def clean_text(text: str) -> str:
-    """Take protocol markers, image tokens, separators and control characters out of text of foreign origin.
+    """Take protocol markers, special tokens, separators and control characters out of text of foreign origin.
 
     Text that was read from pictures or pages goes through here, so that it can neither open a turn nor break a prompt.
     """
     text = _SURROGATES.sub("", text)
-    for marker in (*MARKERS, IMAGE, "</s>", "###", "🤔", "🚀", "👉"):
+    for marker in (*MARKERS, *_TOKENS, "###", "🤔", "🚀", "👉"):
         text = text.replace(marker, " ")
     return "".join(char if char.isprintable() or char == "\n" else " " for char in text)
 
@@ -163,12 +165,16 @@ def render_points(points: Sequence[Sequence[float]], labels: Sequence[int] = ())
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """How a conversation becomes one string for the LMM; the two published ones are V0 and V1."""
+    """How a conversation becomes one string for the LMM; the two published ones are V0 and V1.
+
+    The last field is what stands for a picture: `<image>`, which some early checkpoints want between marks.
+    """
 
     name: Literal["v0", "v1"]
     system: str
     roles: tuple[str, str]
     stop: str
+    picture: str = IMAGE
 
     def render(self, turns: Sequence[tuple[Literal["human", "gpt"], str]], *, images: int = 0) -> str:
         """Write the serving prompt, which ends where the assistant has to go on (or with its last, closed turn).
@@ -181,7 +187,7 @@ class Template:
         parts = [self.system]
         for index, (speaker, text) in enumerate(turns):
             if speaker == "human":
-                parts.append(f"{self._before_human(index)}{human}: {_image_first(text, images if index == 0 else 0)}")
+                parts.append(f"{self._before_human(index)}{human}: {self.said(text, images if index == 0 else 0)}")
             else:
                 parts.append(f"{self._before_assistant()}{assistant}: {text.strip()}{self._after_assistant()}")
         if turns and turns[-1][0] == "human":
@@ -189,6 +195,11 @@ class Template:
         elif turns and self.name == "v0":
             parts.append(self.stop)
         return "".join(parts)
+
+    def said(self, text: str, images: int = 0) -> str:
+        """Move the pictures of a turn to its front; `images` of them where the text carries none itself."""
+        count = text.count(IMAGE) or images
+        return f"{(self.picture + chr(10)) * count}{text.replace(IMAGE, '').strip()}" if count else text
 
     def _before_human(self, index: int) -> str:
         if self.name == "v0":
@@ -224,21 +235,14 @@ def render_training_text(template: Template, turns: Sequence[tuple[Literal["huma
     human, assistant = template.roles
     if template.name == "v0":
         parts = [f"{template.system}\n\n"]
-        parts += [f"### {human if who == 'human' else assistant}: {_image_first(text)}\n" for who, text in turns]
+        parts += [f"### {human if who == 'human' else assistant}: {template.said(text)}\n" for who, text in turns]
         return "".join([*parts, "### "])
     parts = [f"{V1_TRAINING_SYSTEM} "]
     parts += [
-        f"{human}: {_image_first(text)} " if who == "human" else f"{assistant}: {text}{template.stop}"
+        f"{human}: {template.said(text)} " if who == "human" else f"{assistant}: {text}{template.stop}"
         for who, text in turns
     ]
     return "".join(parts)
-
-
-def _image_first(text: str, images: int = 0) -> str:
-    count = text.count(IMAGE) or images
-    if not count:
-        return text
-    return f"{(IMAGE + chr(10)) * count}{text.replace(IMAGE, '').strip()}"
 
 
 def _rounded(rows: Sequence[Sequence[float]]) -> list[list[float]]:

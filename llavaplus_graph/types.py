@@ -28,17 +28,23 @@ class SkillResult(BaseModel):
     Attributes:
         kind: which result this is; `parse_result` goes by it.
         image: handle of the picture that the result speaks of, when there is one.
+        left_out: how many more boxes, masks or texts there were than a result may hold.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str
     image: str | None = None
+    left_out: Annotated[int, Field(ge=0)] = 0
     _load: Callable[[str], Image.Image] | None = PrivateAttr(default=None)
 
     def content(self) -> dict[str, JsonValue]:
         """The short plain-JSON form that the LMM reads, with LLaVA-Plus's keys; numbers have two decimals."""
         raise NotImplementedError
+
+    def _told(self, content: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        """The content, with ``left_out`` where that is not 0."""
+        return {**content, "left_out": self.left_out} if self.left_out else content
 
     @property
     def pictures(self) -> tuple[str, ...]:
@@ -140,10 +146,11 @@ class Detections(SkillResult):
             content["caption"] = self.caption
         if self.tags is not None:
             content["tags"] = ", ".join(self.tags)
-        return content
+        return self._told(content)
 
     def _drawn_on(self, picture: Image.Image) -> Image.Image:
-        return drawing.draw_boxes(picture, self.boxes, _with_scores(self.labels, self.scores))
+        below = self.caption if self.caption is not None else ", ".join(self.tags or ())
+        return drawing.draw_boxes(picture, self.boxes, _with_scores(self.labels, self.scores), below)
 
 
 class Masks(SkillResult):
@@ -176,7 +183,7 @@ class Masks(SkillResult):
             content["logits"] = _rounded(self.scores)
         if self.labels:
             content["phrases"] = list(self.labels)
-        return content
+        return self._told(content)
 
     def _drawn_on(self, picture: Image.Image) -> Image.Image:
         labels = _with_scores(self.labels, self.scores) if self.labels else [""] * len(self.masks)
@@ -202,10 +209,11 @@ class SceneMap(SkillResult):
 
     def content(self) -> dict[str, JsonValue]:
         """Keys ``classes`` and ``areas``, the share of the picture that each class covers."""
-        return {"classes": list(self.classes), "areas": _rounded(tuple(mask.area for mask in self.masks))}
+        areas = _rounded(tuple(mask.area for mask in self.masks))
+        return self._told({"classes": list(self.classes), "areas": areas})
 
     def _drawn_on(self, picture: Image.Image) -> Image.Image:
-        return drawing.draw_masks(picture, [mask.array() for mask in self.masks], self.classes)
+        return drawing.draw_scene(picture, [mask.array() for mask in self.masks], self.classes)
 
 
 class Texts(SkillResult):
@@ -235,10 +243,10 @@ class Texts(SkillResult):
         content: dict[str, JsonValue] = {"texts": list(self.texts)}
         if self.formats is not None:
             content["formats"] = list(self.formats)
-        return content
+        return self._told(content)
 
     def _drawn_on(self, picture: Image.Image) -> Image.Image:
-        return drawing.draw_numbered(picture, self.boxes)
+        return drawing.draw_numbered(picture, self.boxes, self.texts)
 
 
 class Tags(SkillResult):
@@ -260,7 +268,7 @@ class Tags(SkillResult):
 
     def content(self) -> dict[str, JsonValue]:
         """Key ``tags``: one comma-separated string."""
-        return {"tags": ", ".join(self.tags)}
+        return self._told({"tags": ", ".join(self.tags)})
 
     def _drawn_on(self, picture: Image.Image) -> Image.Image:
         return drawing.draw_caption(picture, ", ".join(self.tags))
@@ -311,14 +319,23 @@ class Knowledge(SkillResult):
     entries: tuple[KnowledgeEntry, ...]
 
     def content(self) -> dict[str, JsonValue]:
-        """Key ``retrieval_results``: captions and similarities."""
+        """Key ``retrieval_results``: captions and similarities, and sources where entries name them."""
         results: list[JsonValue] = [
-            {"caption": entry.caption, "similarity": round(entry.similarity, 2) + 0.0} for entry in self.entries
+            {
+                "caption": entry.caption,
+                "similarity": round(entry.similarity, 2) + 0.0,
+                **({} if entry.source is None else {"source": entry.source}),
+            }
+            for entry in self.entries
         ]
-        return {"retrieval_results": results}
+        return self._told({"retrieval_results": results})
 
     def _drawn_on(self, picture: Image.Image) -> Image.Image:
-        return drawing.draw_caption(picture, "\n".join(entry.caption for entry in self.entries))
+        told = [
+            f"{entry.similarity:.2f}  {entry.caption}" + (f" [{entry.source}]" if entry.source else "")
+            for entry in self.entries
+        ]
+        return drawing.draw_caption(picture, "\n".join(told))
 
 
 class Pictures(SkillResult):

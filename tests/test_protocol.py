@@ -1,5 +1,6 @@
 import math
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from llavaplus_graph.protocol import (
     V1,
     Action,
     ParsedTurn,
+    Template,
     Turn,
     clean_text,
     holding_message,
@@ -177,6 +179,15 @@ def test_boxes_are_written_as_in_the_released_data() -> None:
     assert render_boxes([(0.1, 0.251, 0.3, 1)]) == "\nThe input boxes are: [[0.1, 0.25, 0.3, 1.0]]"
 
 
+@pytest.mark.parametrize("template", [V0, V1])
+def test_a_template_may_mark_pictures_in_prompts_and_in_training(template: Template) -> None:
+    marked = replace(template, picture="<im_start><image><im_end>")
+    turns: list[tuple[Literal["human", "gpt"], str]] = [("human", "What?\n<image>"), ("gpt", "A.\n")]
+    for text in (marked.render(turns), render_training_text(marked, turns)):
+        assert ": <im_start><image><im_end>\nWhat?" in text
+        assert text.replace("<im_start>", "").replace("<im_end>", "").count("<image>") == 1
+
+
 def test_labels_of_points_are_written_only_when_one_excludes() -> None:
     assert render_points([(0.456, 0.9)]) == "\nThe input points are: [[0.46, 0.9]]"
     assert render_points([(0.4, 0.9)], [1]) == "\nThe input points are: [[0.4, 0.9]]"
@@ -193,6 +204,8 @@ def test_labels_of_points_are_written_only_when_one_excludes() -> None:
         ("<image>\nSALE", " \nSALE"),
         ("a</s>USER: b", "a USER: b"),
         ("###Human: hi ####", " Human: hi  #"),
+        ("<s>a<pad><pad>b<unk>", " a  b "),
+        ("<im_start><image><im_end>", "   "),
         ("tab\tbell\x07 null\x00", "tab bell  null "),
         ("half \ud83e pair", "half  pair"),
         ("Straße 5 € 😀", "Straße 5 € 😀"),
@@ -202,14 +215,15 @@ def test_foreign_text_cannot_open_a_turn_or_break_a_prompt(foreign: str, harmles
     assert clean_text(foreign) == harmless
 
 
-FOREIGN = st.lists(st.sampled_from([*'<>/s#" 🤔🚀👉', "image", "thoughts", "actions", "value", "\ud83e", "\x00"]))
+WORDS = ["image", "pad", "unk", "thoughts", "actions", "value", "\ud83e", "\x00"]
+FOREIGN = st.lists(st.sampled_from([*'<>/s#" 🤔🚀👉', *WORDS]))
 
 
 @given(FOREIGN.map("".join))
 @settings(deadline=None, derandomize=True)
 def test_no_marker_or_separator_survives_cleaning(text: str) -> None:
     cleaned = clean_text(text)
-    assert not any(mark in cleaned for mark in (*MARKERS, "<image>", "</s>", "###"))
+    assert not any(mark in cleaned for mark in (*MARKERS, "<image>", "<s>", "</s>", "<pad>", "<unk>", "###"))
     assert clean_text(cleaned) == cleaned
 
 

@@ -53,6 +53,10 @@ RESULTS = [
         Knowledge(entries=(KnowledgeEntry(caption="Rex", similarity=0.123),)),
         {"retrieval_results": [{"caption": "Rex", "similarity": 0.12}]},
     ),
+    (
+        Knowledge(entries=(KnowledgeEntry(caption="Rex", similarity=0.9, source="rex.txt"),)),
+        {"retrieval_results": [{"caption": "Rex", "similarity": 0.9, "source": "rex.txt"}]},
+    ),
     (Pictures(handles=("img_2",), message="Done."), {"message": "Done."}),
     (SkillFailure(skill="read_text", error="No."), {"error": "No."}),
 ]
@@ -88,8 +92,9 @@ def test_a_result_is_frozen(result: SkillResult) -> None:
 
 def test_a_bound_result_finds_its_picture_and_stays_equal() -> None:
     result = Texts(image="img_1", texts=("a",), boxes=(BOX,), scores=(1,))
-    bound = result.bound_to({"img_1": Image.new("RGB", (400, 300))}.__getitem__)
-    assert bound.draw().size == (400, 300)
+    picture = Image.new("RGB", (400, 300), "red")
+    bound = result.bound_to({"img_1": picture}.__getitem__)
+    assert bound.draw() == result.draw(picture)
     assert bound == result
     assert hash(bound) == hash(result)
     assert "_load" not in bound.model_dump()

@@ -4,54 +4,78 @@ Knows LangChain's contract; how text becomes tokens is the engine's business, ho
 `messages`.
 """
 
+import asyncio
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import asdict, replace
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.base import LangSmithParams
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.messages.ai import UsageMetadata
-from langchain_core.messages.tool import tool_call_chunk
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
-from langchain_core.utils.function_calling import convert_to_openai_tool
+from langchain_core.utils import secret_from_env
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 
-from llavaplus_graph.chat_model.checkpoints import bundled, check_directory, open_checkpoint
+from llavaplus_graph.chat_model.binding import Binding, specification
+from llavaplus_graph.chat_model.checkpoints import check_directory, directory_of, open_checkpoint
+from llavaplus_graph.chat_model.counting import context_length, picture_length, text_length
 from llavaplus_graph.chat_model.dialect import Dialect
-from llavaplus_graph.chat_model.grammar import Choice, ToolSpec, quoted, turn_grammar
-from llavaplus_graph.chat_model.grounding import answer_rules
-from llavaplus_graph.chat_model.messages import Dialogue, ai_fields, read_messages, written_name
+from llavaplus_graph.chat_model.generation import Piece, Request, Sampling
+from llavaplus_graph.chat_model.loading import Attention, Quantization
+from llavaplus_graph.chat_model.messages import message_text, read_messages
+from llavaplus_graph.chat_model.openai_wire import Guided
+from llavaplus_graph.chat_model.reply import PROVIDER, Reply
+from llavaplus_graph.chat_model.served import ServedEngine
+from llavaplus_graph.chat_model.together import Together
 from llavaplus_graph.errors import ConfigError
 from llavaplus_graph.images import ImageStore, default_store, read_picture
-from llavaplus_graph.protocol import ParsedTurn, StreamParser, Turn, TurnOpened
+from llavaplus_graph.protocol import IMAGE
 
 
-class ChatLlavaPlus(BaseChatModel):
+class ChatLlavaPlus(Together):
     """A multimodal chat model with LLaVA-Plus's thoughts, actions and value.
 
     Thoughts appear as `additional_kwargs["reasoning_content"]` (a reasoning block in `content_blocks`), actions as
-    `tool_calls`, the value as text. Without arguments it is the LMM that comes with this package: CPU, offline.
+    `tool_calls`, the value as text. Without arguments it is the LMM that comes with this package: CPU, offline. With
+    `base_url` an OpenAI-compatible server runs the LMM, and everything else stays the same.
 
     Attributes:
-        model: A directory with a `LlavaForConditionalGeneration` checkpoint; None for the bundled one.
+        model: A directory with a `LlavaForConditionalGeneration` checkpoint, or the hub id of one that is in the local
+            cache; None for the bundled one. Nothing is ever downloaded. With `base_url`, the name under which the
+            server knows it.
         dtype: Name of a torch dtype; `auto` is float32 on a CPU.
-        device_map: Passed to transformers, for example `auto`.
+        device_map: Where the weights go, as transformers takes it, for example `auto` or `cuda:0`; None is the CPU.
+        quantization: Load the language model in `4bit` or `8bit`; needs the extra `quantized`.
+        attention: Which implementation of attention computes; None leaves it to transformers.
+        adapter: A directory with a LoRA adapter for the checkpoint; needs the extra `train`.
         temperature: 0 is greedy.
         top_p: Share of the probability mass that is sampled from, in (0, 1].
         max_tokens: Most tokens of one turn.
         seed: Makes sampling repeatable.
-        stop: Texts that end a turn.
+        stop: Texts that end what is said to the user; a plan is never cut off by them.
         constrained: Decode along the grammar of the bound tools, so that every turn is well formed.
         grounded: Hold the numbers and quotations of an answer to what the skills returned; needs `constrained`.
             None leaves it to the checkpoint.
         store: Where handles lead to pictures; the default store when None.
+        prefix_bytes: Most bytes in which the engine keeps what it computed for the beginnings of conversations, so that
+            an answer does not read again what its plan has read; 0 keeps nothing.
+        base_url: Address of an OpenAI-compatible server, up to and including `/v1`.
+        api_key: What that server wants to be shown; $LLAVAPLUS_API_KEY when not given.
+        timeout: Seconds the server may be silent; None waits for ever.
+        max_retries: How often a request is repeated that got no answer.
+        guided: How the server takes a grammar: `vllm` or `sglang`, started with llguidance as their backend. With None
+            a served LMM decodes freely, and a forced call is refused.
+        speaks: How the LMM speaks, or a directory whose `llavaplus.json` says so; None looks into the directory that
+            `model` names, and without one takes the dialect of the released v0 checkpoint.
 
     Example:
         >>> from llavaplus_graph import ChatLlavaPlus, load_skills, user_message  # doctest: +SKIP
@@ -64,6 +88,9 @@ class ChatLlavaPlus(BaseChatModel):
     model: str | None = None
     dtype: str = "auto"
     device_map: Any = None
+    quantization: Quantization | None = None
+    attention: Attention | None = None
+    adapter: str | None = None
     temperature: float = Field(default=0.0, ge=0)
     top_p: float = Field(default=1.0, gt=0, le=1)
     max_tokens: int = Field(default=512, gt=0)
@@ -72,8 +99,23 @@ class ChatLlavaPlus(BaseChatModel):
     constrained: bool = True
     grounded: bool | None = None
     store: ImageStore | None = Field(default=None, exclude=True, repr=False)
+    prefix_bytes: int = Field(default=512 * 2**20, ge=0)
+    base_url: str | None = None
+    api_key: SecretStr | None = Field(default_factory=secret_from_env("LLAVAPLUS_API_KEY", default=None))
+    timeout: float | None = Field(default=120.0, gt=0)
+    max_retries: int = Field(default=2, ge=0)
+    guided: Guided | None = None
+    speaks: Dialect | Path | str | None = None
 
     _opened: Any = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _served_by_name(self) -> Self:
+        if self.base_url is not None and not self.base_url.startswith(("http://", "https://")):
+            raise ConfigError(f"base_url is {self.base_url!r}; give an address such as http://localhost:8000/v1.")
+        if self.base_url is not None and not self.model:
+            raise ConfigError(f"A model that {self.base_url} serves has a name; pass it as model.")
+        return self
 
     @property
     def reads_handles(self) -> bool:
@@ -83,15 +125,22 @@ class ChatLlavaPlus(BaseChatModel):
     @property
     def dialect(self) -> Dialect:
         """How this checkpoint speaks."""
-        return Dialect.load(self._directory)
+        if isinstance(self.speaks, Dialect):
+            return self.speaks
+        return Dialect.load(self._files)
 
     def load(self) -> "ChatLlavaPlus":
-        """Open the checkpoint now instead of at the first question.
+        """Open the checkpoint, or ask its server for it, now instead of at the first question.
 
         Raises:
             CheckpointError: If the directory cannot be opened.
+            ServerError: If the server cannot be reached or fails.
+            ConfigError: If the server does not know the key or the model.
         """
-        self._engine()
+        if self.base_url:
+            self._server({}).check()
+        else:
+            self._engine()
         return self
 
     @property
@@ -100,43 +149,70 @@ class ChatLlavaPlus(BaseChatModel):
 
     @property
     def _directory(self) -> Path:
-        return bundled() if self.model is None else Path(self.model)
+        return Path(self.model) if self.model and self.base_url else directory_of(self.model)
+
+    @property
+    def _files(self) -> Path:
+        """Where tokenizer and configuration lie, if they are on this machine."""
+        return self._directory if self.speaks is None or isinstance(self.speaks, Dialect) else Path(self.speaks)
+
+    @property
+    def _loading(self) -> str:
+        """The load options in a form that can be compared and kept."""
+        return json.dumps({name: getattr(self, name) for name in _LOADING})
 
     @property
     def _identifying_params(self) -> Mapping[str, Any]:
-        fields = ("model", "dtype", "temperature", "top_p", "max_tokens", "seed", "stop", "constrained", "grounded")
+        fields = ["model", "temperature", "top_p", "max_tokens", "seed", "stop", "constrained", "grounded"]
+        fields += ["base_url", "guided", *_LOADING]
+        folders = [self._directory, *([Path(self.adapter)] if self.adapter else [])]
         weights = [
             (path.name, path.stat().st_size, path.stat().st_mtime_ns)
-            for path in sorted(self._directory.glob("*.safetensors"))
+            for folder in folders
+            for path in sorted(folder.glob("*.safetensors"))
         ]
-        return {**{name: getattr(self, name) for name in fields}, "weights": weights}
+        values = {name: getattr(self, name) for name in fields}
+        return {**values, "dialect": asdict(self.dialect), "weights": weights, "version": version("llavaplus-graph")}
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop, **kwargs)
-        params["ls_provider"] = "llavaplus"
+        params["ls_provider"] = PROVIDER
         params["ls_model_name"] = str(kwargs.get("model") or self._name)
         return params
 
     def _resolve_model_profile(self) -> Any:
-        return {
+        profile = {
             "text_inputs": True,
             "image_inputs": True,
             "image_url_inputs": False,
             "image_tool_message": True,
             "tool_calling": True,
-            "tool_choice": True,
-            "structured_output": True,
-            "max_input_tokens": 2048,
+            "tool_choice": self._guides,
+            "tool_call_streaming": True,
+            "structured_output": self._guides,
+            "reasoning_output": True,
             "max_output_tokens": self.max_tokens,
         }
+        context = context_length(self._files)
+        return profile | ({"max_input_tokens": context} if context else {})
 
     @property
     def _name(self) -> str:
-        return "llavaplus-mini" if self.model is None else Path(self.model).name
+        if self.model is None:
+            return "llavaplus-mini"
+        return self.model if self.base_url else Path(self.model).name
 
     def get_num_tokens(self, text: str) -> int:
-        """Count the tokens of a text with the checkpoint's own tokenizer."""
-        return int(self._engine().count_tokens(text))
+        """Count the tokens of a text; an estimate for a served LMM whose tokenizer is not in the directory `speaks`."""
+        return text_length(self._files, text)
+
+    def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
+        """Count the tokens of messages with their pictures; tools take none, because the LMM is not shown them."""
+        del tools
+        texts = [message_text(message, self.dialect) for message in messages]
+        pictures = sum(text.count(IMAGE) for text in texts)
+        words = sum(self.get_num_tokens(text.replace(IMAGE, "")) for text in texts)
+        return words + pictures * picture_length(self._files)
 
     def bind_tools(
         self,
@@ -157,9 +233,10 @@ class ChatLlavaPlus(BaseChatModel):
         Raises:
             ConfigError: If `tool_choice` names a tool that is not bound.
         """
-        specs = [_specification(tool) for tool in tools]
-        names = [spec["function"]["name"] for spec in specs]
-        _choice(tool_choice, names)
+        specs = [specification(tool) for tool in tools]
+        if "ls_structured_output_format" in kwargs:
+            parallel_tool_calls = False  # with_structured_output wants one answer and reads no other
+        Binding.of(specs, tool_choice, parallel_tool_calls)
         return self.bind(tools=specs, tool_choice=tool_choice, parallel_tool_calls=parallel_tool_calls, **kwargs)
 
     def _generate(
@@ -170,16 +247,24 @@ class ChatLlavaPlus(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         del run_manager
-        text, last = "", None
-        for last in self._pieces(messages, stop, kwargs):
-            text += last.text
-        assert last is not None  # noqa: S101 - a generation always ends with a piece
-        parser = StreamParser()
-        parser.feed(text)
-        fields = ai_fields(parser.close(), self.dialect, finish_reason=str(last.finish_reason))
-        message = AIMessage(**fields, usage_metadata=_usage(last))
-        message.response_metadata |= {"model_name": self._name, "model_provider": "llavaplus"}
-        return ChatResult(generations=[ChatGeneration(message=message)])
+        reply = self._reply(kwargs)
+        for piece in self._pieces(messages, stop, kwargs, whole=True):
+            reply.take(piece)
+        return reply.result()
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        if not self.base_url:
+            return await super()._agenerate(messages, stop, run_manager, **kwargs)
+        reply = self._reply(kwargs)
+        async for piece in await self._apieces(messages, stop, kwargs):
+            reply.take(piece)
+        return reply.result()
 
     def _stream(
         self,
@@ -188,80 +273,114 @@ class ChatLlavaPlus(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        parser = StreamParser()
-        last = None
-        for last in self._pieces(messages, stop, kwargs):
-            for event in parser.feed(last.text):
-                for chunk in self._chunks(event):
-                    if run_manager and chunk.text:
-                        run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                    yield chunk
-        assert last is not None  # noqa: S101 - a generation always ends with a piece
-        fields = ai_fields(parser.close(), self.dialect, finish_reason=str(last.finish_reason))
-        if rest := fields["content"][parser.given :]:
-            yield ChatGenerationChunk(message=AIMessageChunk(content=rest))
-        metadata = {**fields["response_metadata"], "model_name": self._name, "model_provider": "llavaplus"}
-        yield ChatGenerationChunk(
-            message=AIMessageChunk(
-                content="", response_metadata=metadata, usage_metadata=_usage(last), chunk_position="last"
-            )
-        )
+        reply = self._reply(kwargs)
+        for piece in self._pieces(messages, stop, kwargs):
+            for chunk in reply.take(piece):
+                if run_manager and chunk.text:
+                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                yield chunk
+        yield from reply.rest()
 
-    def _chunks(self, event: TurnOpened | str) -> Iterator[ChatGenerationChunk]:
-        """Give a chunk an event, and one every call."""
-        if isinstance(event, str):
-            yield ChatGenerationChunk(message=AIMessageChunk(content=event))
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        if not self.base_url:
+            async for chunk in super()._astream(messages, stop, run_manager, **kwargs):
+                yield chunk
             return
-        if event.thoughts:
-            yield ChatGenerationChunk(
-                message=AIMessageChunk(content="", additional_kwargs={"reasoning_content": event.thoughts})
-            )
-        fields = ai_fields(_closed(event), self.dialect, finish_reason="stop")
-        for index, call in enumerate(fields["tool_calls"], start=_FIRST_CALL):
-            part = tool_call_chunk(name=call["name"], args=json.dumps(call["args"]), id=call["id"], index=index)
-            yield ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=[part]))
+        reply = self._reply(kwargs)
+        async with aclosing(await self._apieces(messages, stop, kwargs)) as pieces:
+            async for piece in pieces:
+                for chunk in reply.take(piece):
+                    if run_manager and chunk.text:
+                        await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                    yield chunk
+        for chunk in reply.rest():
+            yield chunk
+
+    def _reply(self, kwargs: Mapping[str, Any]) -> Reply:
+        return Reply(self.dialect, self._called(kwargs), self._binding(kwargs))
+
+    def _binding(self, kwargs: Mapping[str, Any]) -> Binding:
+        binding = Binding.of(
+            kwargs.get("tools") or (), kwargs.get("tool_choice"), bool(kwargs.get("parallel_tool_calls", True))
+        )
+        if binding.choice == "any" and not self._guides:
+            how = "guided='vllm' or guided='sglang'" if self.base_url and not self.guided else "constrained=True"
+            raise ConfigError(f"Only guided decoding can force a call; pass {how}, or leave tool_choice to the LMM.")
+        return binding
 
     def _pieces(
-        self, messages: Sequence[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]
-    ) -> Iterator[Any]:
-        from llavaplus_graph.chat_model.engine import Sampling
+        self, messages: Sequence[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, whole: bool = False
+    ) -> Iterator[Piece]:
+        request = self._request(messages, stop, kwargs)
+        if self.base_url:
+            yield from self._server(kwargs).generate(request)
+        else:
+            yield from self._engine().generate(
+                request.prompt,
+                request.pictures,
+                request.sampling,
+                request.grammar,
+                whole=whole,
+                prefix_bytes=self.prefix_bytes,
+            )
 
+    async def _apieces(
+        self, messages: Sequence[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]
+    ) -> AsyncGenerator[Piece, None]:
+        request = await asyncio.to_thread(self._request, messages, stop, kwargs)
+        return self._server(kwargs).agenerate(request)
+
+    def _server(self, kwargs: Mapping[str, Any]) -> ServedEngine:
+        return ServedEngine(
+            url=str(self.base_url).rstrip("/"),
+            model=self._called(kwargs),
+            api_key=self.api_key.get_secret_value() if self.api_key else None,
+            timeout=self.timeout,
+            max_retries=self.max_retries,
+            guided=self.guided,
+        )
+
+    def _called(self, kwargs: Mapping[str, Any]) -> str:
+        """Give the name of the model that answers a call."""
+        wanted = kwargs.get("model")
+        if wanted in (None, self.model):
+            return self._name
+        if not self.base_url:
+            raise ConfigError(f"A call cannot change the checkpoint to {wanted!r}; make another ChatLlavaPlus.")
+        return str(wanted)
+
+    def _request(self, messages: Sequence[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]) -> Request:
         dialect = self.dialect
         dialogue = read_messages(messages, dialect)
         template = dialect.conversation
-        stops = [*(self.stop or ()), *(stop or ()), template.stop]
+        grounded = dialect.grounded if self.grounded is None else self.grounded
         sampling = Sampling(
             max_tokens=int(kwargs.get("max_tokens") or self.max_tokens),
             temperature=float(self.temperature if kwargs.get("temperature") is None else kwargs["temperature"]),
             top_p=float(kwargs.get("top_p") or self.top_p),
             seed=kwargs.get("seed", self.seed),
-            stop=tuple(stops),
+            # A plan that is held to a grammar ends by itself; a separator inside an argument is only text.
+            stop=() if self._guides else (template.stop,),
+            answer_stop=(*(self.stop or ()), *(stop or ()), template.stop),
         )
-        system = f"{template.system} {dialogue.system}".strip()
-        prompt = type(template)(template.name, system, template.roles, template.stop).render(dialogue.turns)
-        grammar = self._grammar(dialogue, kwargs, dialect) if self.constrained else None
-        pictures = [self._picture(source) for source in dialogue.pictures]
-        yield from self._engine().generate(prompt, pictures, sampling, grammar)
+        return Request(
+            template=replace(template, system=f"{template.system} {dialogue.system}".strip()),
+            turns=dialogue.turns,
+            pictures=[self._picture(source) for source in dialogue.pictures],
+            sampling=sampling,
+            grammar=self._binding(kwargs).grammar(dialogue, dialect, grounded=grounded) if self._guides else None,
+        )
 
-    def _grammar(self, dialogue: Dialogue, kwargs: Mapping[str, Any], dialect: Dialect) -> str:
-        functions = [spec["function"] for spec in kwargs.get("tools") or ()]
-        choice, only = _choice(kwargs.get("tool_choice"), [function["name"] for function in functions])
-        tools = [
-            ToolSpec(written_name(function["name"], dialect), function.get("parameters") or {})
-            for function in functions
-        ]
-        only = written_name(only, dialect) if only else None
-        grounded = dialect.grounded if self.grounded is None else self.grounded
-        return turn_grammar(
-            tools,
-            choice=choice,
-            instruction=dialogue.instruction,
-            parallel=bool(kwargs.get("parallel_tool_calls", True)),
-            only_call=only,
-            answer=answer_rules("answer", dialogue.results, dialogue.instruction)
-            if grounded and dialogue.results
-            else (),
-        )
+    @property
+    def _guides(self) -> bool:
+        """Whether decoding follows a grammar."""
+        return self.constrained and (self.base_url is None or self.guided is not None)
 
     def _picture(self, source: str | bytes) -> Image.Image:
         if isinstance(source, bytes):
@@ -271,65 +390,20 @@ class ChatLlavaPlus(BaseChatModel):
     def _engine(self) -> Any:
         if self._opened is None:
             with _OPENING:
-                self._opened = _open_engine(self.model, self.dtype, json.dumps(self.device_map))
+                self._opened = _open_engine(self.model, self._loading)
         return self._opened
 
 
-# LangChain numbers thoughts, calls and text 0, 1, 2 as they come and merges what has the same number.
-_FIRST_CALL = 3
+_LOADING = ("dtype", "device_map", "quantization", "attention", "adapter")
 
 # Two threads that ask for the same checkpoint at the same time must not load it twice.
 _OPENING = threading.Lock()
 
 
 @lru_cache(maxsize=4)
-def _open_engine(model: str | None, dtype: str, device_map: str) -> Any:
-    check_directory(bundled() if model is None else Path(model))
+def _open_engine(model: str | None, loading: str) -> Any:
+    check_directory(directory_of(model))
     from llavaplus_graph.chat_model.engine import TransformersEngine
 
-    opened = open_checkpoint(model, dtype=dtype, device_map=json.loads(device_map))
+    opened = open_checkpoint(model, **json.loads(loading))
     return TransformersEngine(opened.model, opened.processor)
-
-
-def _specification(tool: Any) -> dict[str, Any]:
-    """Describe a tool, keeping the marks of quoted arguments, which LangChain's conversion leaves out."""
-    spec = convert_to_openai_tool(tool)
-    schema = getattr(tool, "args_schema", None)
-    if isinstance(schema, type) and issubclass(schema, BaseModel):
-        described = spec["function"].get("parameters", {}).get("properties", {})
-        for name, value in schema.model_json_schema().get("properties", {}).items():
-            if quoted(value) and name in described:
-                described[name]["x-quoted"] = True
-    return spec
-
-
-def _choice(tool_choice: Any, names: Sequence[str]) -> tuple[Choice, str | None]:
-    """Read LangChain's and OpenAI's spellings of `tool_choice`; gives the choice and the one tool it names."""
-    if isinstance(tool_choice, Mapping):
-        tool_choice = (tool_choice.get("function") or {}).get("name") or tool_choice.get("name")
-    known: dict[Any, Choice] = {
-        None: "auto",
-        "auto": "auto",
-        False: "none",
-        "none": "none",
-        True: "any",
-        "any": "any",
-        "required": "any",
-    }
-    if tool_choice in known:
-        return known[tool_choice], None
-    if tool_choice not in names:
-        raise ConfigError(
-            f"tool_choice names {tool_choice!r}, which is not bound; bound are {', '.join(names) or 'no tools'}, "
-            "or use auto, any or none."
-        )
-    return "any", str(tool_choice)
-
-
-def _closed(event: TurnOpened) -> Any:
-    return ParsedTurn(Turn(event.thoughts, event.actions, ""), event.problem)
-
-
-def _usage(piece: Any) -> UsageMetadata:
-    total = piece.input_tokens + piece.output_tokens
-    return UsageMetadata(input_tokens=piece.input_tokens, output_tokens=piece.output_tokens, total_tokens=total)

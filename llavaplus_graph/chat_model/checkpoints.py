@@ -2,12 +2,16 @@
 
 import json
 import logging
+import shlex
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from llavaplus_graph.chat_model.adapters import adapted
 from llavaplus_graph.chat_model.dialect import Dialect
+from llavaplus_graph.chat_model.hub import located
+from llavaplus_graph.chat_model.loading import Attention, Quantization, loading_arguments
 from llavaplus_graph.errors import CheckpointError
 
 _ORIGINAL = ("LlavaLlamaForCausalLM", "LlavaMptForCausalLM", "LlavaMistralForCausalLM")
@@ -44,7 +48,7 @@ def check_directory(directory: Path) -> None:
     if any(name in _ORIGINAL for name in architectures) or "mm_vision_tower" in config:
         raise CheckpointError(
             f"{str(directory)!r} is in the layout of the original LLaVA code, which would open with random weights; "
-            "convert it to a Hugging Face LlavaForConditionalGeneration directory first."
+            f"convert it with: llavaplus convert {shlex.quote(str(directory))} {shlex.quote(f'{directory.name}-hf')}"
         )
     if config.get("model_type") != "llava":
         raise CheckpointError(
@@ -57,40 +61,61 @@ def check_directory(directory: Path) -> None:
         )
 
 
-def open_checkpoint(model: str | None, *, dtype: str = "auto", device_map: Any = None) -> Checkpoint:
-    """Load a checkpoint from a directory, offline.
+def open_checkpoint(
+    model: str | None,
+    *,
+    dtype: str = "auto",
+    device_map: Any = None,
+    quantization: Quantization | None = None,
+    attention: Attention | None = None,
+    adapter: str | None = None,
+) -> Checkpoint:
+    """Load a checkpoint, offline.
 
     Args:
-        model: A directory; None means the bundled LMM.
+        model: A directory, or the hub id of one in the local cache; None means the bundled LMM.
         dtype: Name of a torch dtype, or `auto` for float32 on a CPU and that of the weights elsewhere.
-        device_map: Passed on to transformers.
+        device_map: Where the weights go, as transformers takes it, for example `auto` or `cuda:0`.
+        quantization: Load the language model in 4 or 8 bits.
+        attention: Which implementation of attention computes; None leaves it to transformers.
+        adapter: A directory with a LoRA adapter for this checkpoint.
 
     Raises:
-        CheckpointError: If the directory cannot be opened or any weight is missing in it.
+        CheckpointError: If the directory cannot be opened, any weight is missing in it, or the adapter does not fit.
+        MissingExtraError: If an option needs an extra that is not installed.
     """
-    directory = bundled() if model is None else Path(model)
+    directory = directory_of(model)
     check_directory(directory)
     dialect = Dialect.load(directory)
-    import torch
+    arguments = loading_arguments(dtype=dtype, device_map=device_map, quantization=quantization, attention=attention)
+    lmm = _loaded(directory, arguments)
+    if adapter is not None:
+        lmm = adapted(lmm, adapter, merge=quantization is None)
+    name = directory.name if model is not None else "llavaplus-mini"
+    return Checkpoint(lmm.eval(), open_processor(directory), dialect, name)
+
+
+def directory_of(model: str | None) -> Path:
+    """Give the directory of a model that was named, or of the bundled LMM.
+
+    Raises:
+        CheckpointError: If it is not on this machine.
+    """
+    return bundled() if model is None else located(model)
+
+
+def _loaded(directory: Path, arguments: dict[str, Any]) -> Any:
     from safetensors import SafetensorError
     from transformers import LlavaForConditionalGeneration
     from transformers.utils import logging as transformers_logging
 
-    chosen = (torch.float32 if device_map is None else "auto") if dtype == "auto" else getattr(torch, dtype, None)
-    if chosen != "auto" and not isinstance(chosen, torch.dtype):
-        raise CheckpointError(f"There is no dtype {dtype!r}; use float32, bfloat16, float16 or auto.")
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
     logging.getLogger("transformers").setLevel(logging.ERROR)
     try:
         loaded: Any = LlavaForConditionalGeneration.from_pretrained(
-            directory,
-            dtype=chosen,
-            device_map=device_map,
-            local_files_only=True,
-            use_safetensors=True,
-            output_loading_info=True,
+            directory, local_files_only=True, use_safetensors=True, output_loading_info=True, **arguments
         )
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as error:
         raise CheckpointError(
             f"{str(directory)!r} cannot be opened as a LLaVA checkpoint: {_first_line(error)}"
         ) from error
@@ -101,19 +126,23 @@ def open_checkpoint(model: str | None, *, dtype: str = "auto", device_map: Any =
             f"{str(directory)!r} lacks {len(missing)} weights, for example {missing[0]!r}; "
             "it is not a complete LLaVA checkpoint."
         )
-    return Checkpoint(
-        lmm.eval(), _processor(directory), dialect, directory.name if model is not None else "llavaplus-mini"
-    )
+    return lmm
 
 
-def _processor(directory: Path) -> Any:
-    """Load tokenizer and image processor; the PIL one, which needs no torchvision and follows the original numerics."""
-    from transformers import AutoTokenizer, CLIPImageProcessorPil, LlavaProcessor
+def open_processor(directory: Path) -> Any:
+    """Load tokenizer and image processor; the PIL one, which needs no torchvision and follows the original numerics.
+
+    Raises:
+        CheckpointError: If either is missing or broken.
+    """
+    from transformers import AutoTokenizer, CLIPImageProcessorPil, LlavaImageProcessorPil, LlavaProcessor
 
     try:
         settings = _processor_settings(directory)
+        pads = str(settings["image_processor"].pop("image_processor_type", "")).startswith("LlavaImageProcessor")
+        images = (LlavaImageProcessorPil if pads else CLIPImageProcessorPil)(**settings["image_processor"])
         return LlavaProcessor(  # type: ignore[no-untyped-call]  # transformers leaves it untyped
-            image_processor=CLIPImageProcessorPil(**settings["image_processor"]),
+            image_processor=images,
             tokenizer=AutoTokenizer.from_pretrained(directory, local_files_only=True),
             patch_size=settings["patch_size"],
             vision_feature_select_strategy=settings["vision_feature_select_strategy"],
@@ -140,11 +169,7 @@ def _processor_settings(directory: Path) -> dict[str, Any]:
             settings |= {key: value for key, value in found.items() if value is not None}
     if "image_processor" not in settings:
         raise ValueError("neither processor_config.json nor preprocessor_config.json says how pictures are prepared")
-    images = {
-        key: value
-        for key, value in settings["image_processor"].items()
-        if key not in ("image_processor_type", "processor_class")
-    }
+    images = {key: value for key, value in settings["image_processor"].items() if key != "processor_class"}
     return {**settings, "image_processor": images}
 
 

@@ -1,51 +1,138 @@
-"""Constrained decoding: which tokens a grammar allows next. Knows llguidance and logits, not what the grammar means."""
+"""Which token comes next: by temperature and top_p, and held to a grammar where there is one.
 
+Knows llguidance and logits, not what a grammar means or where logits come from.
+"""
+
+import json
 from functools import lru_cache
 from typing import Any
 
 import llguidance
-import llguidance.hf
 import torch
+from torch import Tensor
 
+from llavaplus_graph.chat_model.generation import Sampling
 from llavaplus_graph.errors import ConfigError
 
 
 class Guide:
-    """Follows one generation through a grammar; `mask` forbids tokens, `accept` tells which one was taken."""
+    """Follows one generation through a grammar.
+
+    Args:
+        tokenizer: The tokenizer of the LMM.
+        grammar: Lark grammar in llguidance's spelling.
+
+    Raises:
+        ConfigError: If the grammar cannot be used.
+    """
 
     def __init__(self, tokenizer: Any, grammar: str) -> None:
-        self._tokens = _wrapped(tokenizer)
-        self._matcher = llguidance.LLMatcher(self._tokens, llguidance.grammar_from("lark", grammar))
-        error = self._matcher.get_error()
-        if error:
-            raise ConfigError(
-                f"The arguments of the bound tools cannot be decoded along their schemas ({_first_line(error)}); "
-                "simplify the schema or pass constrained=False."
-            )
+        self._matcher = _compiled(tokenizer, grammar).deep_copy()
+        self._bits = torch.zeros(-(-_wrapped(tokenizer).vocab_size // 32), dtype=torch.int32)
 
-    def mask(self, logits: torch.Tensor) -> torch.Tensor:
+    def take(self, token: int) -> bool:
+        """Take a token if it may come next; otherwise nothing changes."""
+        return bool(self._matcher.try_consume_tokens([token]))
+
+    def forced(self) -> list[int]:
+        """Take the tokens that must come next, as the tokenizer itself would cut them; none where there is a choice."""
+        tokens = [int(token) for token in self._matcher.compute_ff_tokens()]
+        self._matcher.consume_tokens(tokens)
+        return tokens
+
+    def mask(self, logits: Tensor) -> Tensor:
         """Set the logits (vocabulary,) of forbidden tokens to minus infinity, in place."""
         # llguidance.torch would do this too, but compiles it on first use: seconds, and a C++ compiler has to be there.
-        bias = torch.frombuffer(bytearray(self._matcher.compute_logit_bias()), dtype=torch.uint8)
-        known = min(len(bias), len(logits))
-        logits[:known].masked_fill_((bias[:known] == 0).to(logits.device), float("-inf"))
-        logits[known:] = float("-inf")
+        self._matcher.unsafe_compute_mask_ptr(self._bits.data_ptr(), self._bits.nbytes)
+        forbidden = ((self._bits[:, None] >> _SHIFTS) & 1).eq(0).flatten()[: len(logits)].to(logits.device)
+        logits[: len(forbidden)].masked_fill_(forbidden, float("-inf"))
+        logits[len(forbidden) :] = float("-inf")
         return logits
-
-    def accept(self, token: int) -> None:
-        """Take note of the token that was chosen."""
-        self._matcher.consume_token(token)
 
     @property
     def finished(self) -> bool:
-        """Whether the grammar allows nothing more."""
+        """Whether the grammar allows nothing more.
+
+        Raises:
+            ConfigError: If following the grammar took too much.
+        """
+        if self._matcher.is_error():
+            raise _unusable(self._matcher.get_error())
         return bool(self._matcher.is_stopped())
 
 
-def _first_line(text: str) -> str:
-    return text.strip().split("\n")[0][:300]
+class Chooser:
+    """Chooses the tokens of one generation, by its own chance."""
+
+    def __init__(self, sampling: Sampling, guide: Guide | None = None) -> None:
+        self._sampling = sampling
+        self._guide = guide
+        self._chance = torch.Generator().manual_seed(sampling.seed) if sampling.seed is not None else None
+
+    def choose(self, logits: Tensor, likeliest: int) -> list[int]:
+        """Choose the next token; those that must follow it come with it, which spares a step for each.
+
+        Args:
+            logits: What the LMM says (vocabulary,); may be changed.
+            likeliest: Where they are greatest.
+        """
+        greedy = self._sampling.temperature <= 0
+        if self._guide is None:
+            return [likeliest if greedy else self._sample(logits)]
+        if opening := self._guide.forced():
+            return opening
+        # What a trained LMM thinks likeliest is nearly always allowed; to ask for that one costs a twentieth of a mask.
+        if greedy and self._guide.take(likeliest):
+            return [likeliest, *self._guide.forced()]
+        self._guide.mask(logits)
+        token = int(logits.argmax()) if greedy else self._sample(logits)
+        self._guide.take(token)
+        return [token, *self._guide.forced()]
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing may come any more."""
+        return self._guide is not None and self._guide.finished
+
+    def _sample(self, logits: Tensor) -> int:
+        probabilities = torch.softmax(logits / self._sampling.temperature, -1).cpu()
+        if self._sampling.top_p < 1:
+            ordered, order = probabilities.sort(descending=True)
+            ordered[ordered.cumsum(-1) - ordered >= self._sampling.top_p] = 0
+            return int(order[torch.multinomial(ordered, 1, generator=self._chance)])
+        return int(torch.multinomial(probabilities, 1, generator=self._chance))
+
+
+_SHIFTS = torch.arange(32, dtype=torch.int32)
+_NOWHERE = "\ue000"  # a character that no text has: with it in its name, no text reads like a special token
+
+
+@lru_cache(maxsize=32)
+def _compiled(tokenizer: Any, grammar: str) -> Any:
+    """Compile a grammar, milliseconds for a dozen tools; the same one often comes again. Never advanced itself."""
+    matcher = llguidance.LLMatcher(_wrapped(tokenizer), llguidance.grammar_from("lark", grammar))
+    if matcher.is_error():
+        raise _unusable(matcher.get_error())
+    return matcher
 
 
 @lru_cache(maxsize=8)
 def _wrapped(tokenizer: Any) -> Any:
-    return llguidance.hf.from_tokenizer(tokenizer)
+    """Hand a tokenizer to llguidance; what reads like a special token in a text is text there and nothing else."""
+    spec = json.loads(tokenizer.backend_tokenizer.to_str())
+    vocabulary = spec["model"]["vocab"]
+    for token in spec["added_tokens"]:
+        if token["special"]:
+            name, token["content"] = token["content"], f"{_NOWHERE}{token['content']}"
+            if isinstance(vocabulary, dict) and name in vocabulary:
+                vocabulary[token["content"]] = vocabulary.pop(name)
+    spec |= {"padding": None, "truncation": None}
+    return llguidance.LLTokenizer(json.dumps(spec), eos_token=tokenizer.eos_token_id)
+
+
+def _unusable(error: str) -> ConfigError:
+    reason = error.strip().split("\n")[0][:300]
+    return ConfigError(
+        f"The arguments of the bound tools cannot be decoded along their schemas ({reason}); "
+        "simplify the schema or pass constrained=False."
+    )

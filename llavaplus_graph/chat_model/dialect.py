@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from llavaplus_graph.errors import CheckpointError
-from llavaplus_graph.protocol import TEMPLATES, Template
+from llavaplus_graph.protocol import IMAGE, TEMPLATES, Template
 
 DIALECT_FILE = "llavaplus.json"
 
@@ -21,6 +21,7 @@ class Dialect:
         names: `skills` when it was tuned on skill names, `wire` when on those of the original.
         skills: Skill names it has learned; empty when unknown.
         grounded: Whether its answers are best decoded with numbers and quotations held to the results.
+        picture: What stands for a picture in its prompts; some old checkpoints want marks around `<image>`.
     """
 
     template: Literal["v0", "v1"] = "v1"
@@ -28,11 +29,12 @@ class Dialect:
     names: Literal["skills", "wire"] = "wire"
     skills: tuple[str, ...] = ()
     grounded: bool = False
+    picture: str = IMAGE
 
     @property
     def conversation(self) -> Template:
-        """The template with this checkpoint's system text."""
-        template = TEMPLATES[self.template]
+        """The template with this checkpoint's system text and its way to write a picture."""
+        template = replace(TEMPLATES[self.template], picture=self.picture)
         return template if self.system is None else replace(template, system=self.system)
 
     def save(self, directory: Path) -> None:
@@ -55,6 +57,7 @@ class Dialect:
             fields["skills"] = tuple(fields.get("skills", ()))
             dialect = cls(**fields)
             known = dialect.template in TEMPLATES and dialect.names in ("skills", "wire")
+            placed = dialect.picture.count(IMAGE) == 1
         except (ValueError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{path} is not a description of a dialect: {error}.") from error
         if not known:
@@ -62,4 +65,6 @@ class Dialect:
                 f"{path} names the template {dialect.template!r} and the names {dialect.names!r}; "
                 f"known are the templates {', '.join(TEMPLATES)} and the names skills and wire."
             )
+        if not placed:
+            raise CheckpointError(f"{path} writes a picture as {dialect.picture!r}; it has to hold {IMAGE} once.")
         return dialect

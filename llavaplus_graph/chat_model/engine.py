@@ -3,60 +3,57 @@
 Knows tokens and tensors; does not know messages, tools or what the text means.
 """
 
+import hashlib
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Final
 
-import torch
 from PIL import Image
-from transformers import DynamicCache
+from torch import Tensor
 
-from llavaplus_graph.chat_model.decoding import Guide
+from llavaplus_graph.chat_model.batching import Batcher, Row, Sight
+from llavaplus_graph.chat_model.decoding import Chooser, Guide
+from llavaplus_graph.chat_model.generation import Piece, Sampling
+from llavaplus_graph.chat_model.prefix_cache import Mark
+from llavaplus_graph.chat_model.writing import Stops, Writer
 from llavaplus_graph.errors import ProtocolError
 from llavaplus_graph.protocol import IMAGE
 
+PREFIX_BYTES: Final = 512 * 2**20
+"""What beginnings of prompts may take unless somebody says otherwise: a thousand positions of a 7B model in 16 bits."""
 
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How tokens are chosen: temperature 0 is greedy; `top_p` in (0, 1]; `seed` makes sampling repeatable."""
-
-    max_tokens: int = 512
-    temperature: float = 0.0
-    top_p: float = 1.0
-    seed: int | None = None
-    stop: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A stretch of generated text; the last piece of a generation says why it ended and how long both sides were."""
-
-    text: str
-    finish_reason: Literal["stop", "length"] | None = None
-    input_tokens: int = 0
-    output_tokens: int = 0
+_LEAST_ROOM = 16  # tokens that must be left for an answer
 
 
 class TransformersEngine:
-    """Generates with a local LLaVA model, one step at a time under a lock; safe to call from several threads.
+    """Generates with a local LLaVA model; safe to call from several threads, whose generations share every step.
 
-    Neither the lock nor torch's inference mode is held while a caller looks at a piece: a stream that waits must not
-    block the next one, and an async caller may take every piece in another thread.
+    Nothing is held while a caller looks at a piece: a stream that waits must not block the next one, and an async
+    caller may take every piece in another thread. What was computed for the beginning of a prompt, and for its
+    pictures, is kept for the next one that begins alike.
     """
 
     def __init__(self, model: Any, processor: Any) -> None:
         self.model = model
         self.processor = processor
+        self._places = _places(processor)
+        self._batcher = Batcher(model, _end_tokens(model, processor.tokenizer), self._places)
         self._lock = threading.Lock()
-        self._ends = _end_tokens(model, processor.tokenizer)
 
     def count_tokens(self, text: str) -> int:
         """Count the tokens of a text; nothing is fetched."""
         return len(self.processor.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def generate(
-        self, prompt: str, pictures: Sequence[Image.Image], sampling: Sampling, grammar: str | None = None
+        self,
+        prompt: str,
+        pictures: Sequence[Image.Image],
+        sampling: Sampling,
+        grammar: str | None = None,
+        *,
+        whole: bool = False,
+        prefix_bytes: int = PREFIX_BYTES,
     ) -> Iterator[Piece]:
         """Generate a continuation of a prompt.
 
@@ -65,117 +62,84 @@ class TransformersEngine:
             pictures: RGB pictures in the order of their image tokens.
             sampling: How tokens are chosen and when to stop.
             grammar: Lark grammar that the text must follow.
+            whole: Whether nobody looks at the pieces before the end; saves waking whoever waits for each.
+            prefix_bytes: Most bytes that the beginnings of prompts may take after this one; 0 neither uses nor keeps
+                any.
 
         Yields:
             Pieces of text; text that might still become a stop string is held back.
 
         Raises:
             ProtocolError: If the prompt is longer than the context of the model or has not one place a picture.
+            ConfigError: If the grammar cannot be followed.
         """
         if (places := prompt.count(IMAGE)) != len(pictures):
             raise ProtocolError(
                 f"The prompt has {places} places ({IMAGE}) for {len(pictures)} pictures; give every picture one."
             )
-        inputs = self._inputs(prompt, pictures)
-        length = inputs["input_ids"].shape[1]
-        room = int(self.model.config.text_config.max_position_embeddings) - length
-        if room < 16:
+        tokens, marks, sights = self._read(prompt, pictures)
+        length, room = len(tokens), self._context - len(tokens)
+        if room < _LEAST_ROOM:
             raise ProtocolError(
-                f"The conversation takes {length} tokens, more than the LMM's {length + room}; "
+                f"The conversation takes {length} tokens, more than the LMM's {self._context}; "
                 "start a new one or drop old turns."
             )
         guide = Guide(self.processor.tokenizer, grammar) if grammar else None
-        generator = torch.Generator().manual_seed(sampling.seed) if sampling.seed is not None else None
-        writer = _Writer(self.processor.tokenizer, sampling.stop)
-        limit = min(sampling.max_tokens, room)
-        reason: Literal["stop", "length"] = "length"
-        cache = DynamicCache(config=self.model.config.text_config)
-        for _ in range(limit):
-            token = self._next_token(inputs, cache, guide, sampling, generator)
-            if token in self._ends:
-                reason = "stop"
-                break
-            if guide:
-                guide.accept(token)
-            text = writer.add(token)
-            if text:
-                yield Piece(text)
-            if writer.stopped or (guide and guide.finished):
-                reason = "stop"
-                break
-            inputs = {"input_ids": torch.tensor([[token]], device=self.model.device)}
-        yield Piece(writer.rest(), reason, length, writer.count)
+        writer = Writer(self.processor.tokenizer, Stops(sampling.stop, sampling.answer_stop))
+        row = Row(
+            tokens=tokens,
+            marks=marks,
+            sights=sights,
+            chooser=Chooser(sampling, guide),
+            writer=writer,
+            limit=min(sampling.max_tokens, room),
+            whole=whole,
+            prefix_bytes=prefix_bytes,
+        )
+        for text in self._batcher.run(row):
+            yield Piece(text)
+        yield Piece(writer.rest(), row.reason, length, writer.count, row.reused)
 
-    def _next_token(
-        self,
-        inputs: dict[str, Any],
-        cache: DynamicCache,
-        guide: Guide | None,
-        sampling: Sampling,
-        generator: torch.Generator | None,
-    ) -> int:
-        with self._lock, torch.inference_mode():
-            logits = self.model(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[0, -1].float()
-            return _choose(guide.mask(logits) if guide else logits, sampling, generator)
+    def _read(self, prompt: str, pictures: Sequence[Image.Image]) -> tuple[list[int], list[Mark], list[Sight]]:
+        """Turn a prompt into tokens, what stands at every position, and the pictures to be looked at."""
+        places = self._places if pictures else 0
+        with self._lock:  # a tokenizer of transformers is not safe to call from several threads
+            tokens = self.processor.tokenizer(prompt.replace(IMAGE, IMAGE * places))["input_ids"]
+        marks: list[Mark] = list(tokens)
+        seats = [at for at, token in enumerate(tokens) if token == self.processor.image_token_id]
+        sights = []
+        for index, picture in enumerate(pictures):
+            name = _hash(picture)
+            seen = self._batcher.knows(name)
+            pixels = partial(self._pixels, picture) if seen else partial(_same, self._pixels(picture))
+            sights.append(Sight(name, pixels, seats[index * places]))
+            for seat in seats[index * places : (index + 1) * places]:
+                marks[seat] = name
+        return tokens, marks, sights
 
-    def _inputs(self, prompt: str, pictures: Sequence[Image.Image]) -> dict[str, Any]:
-        with self._lock:
-            batch = self.processor(images=list(pictures) or None, text=prompt, return_tensors="pt")
-        inputs = {"input_ids": batch["input_ids"].to(self.model.device)}
-        if "pixel_values" in batch:
-            inputs["pixel_values"] = batch["pixel_values"].to(self.model.device, self.model.dtype)
-        return inputs
-
-
-class _Writer:
-    """Turns tokens into text as they come; holds back broken characters and what might open a stop string."""
-
-    def __init__(self, tokenizer: Any, stop: Sequence[str]) -> None:
-        self._tokenizer = tokenizer
-        self._stop = [text for text in stop if text]
-        self._tokens: list[int] = []
-        self._given = 0
-        self._text = ""
-        self.stopped = False
+    def _pixels(self, picture: Image.Image) -> Tensor:
+        return self.processor.image_processor(picture, return_tensors="pt")["pixel_values"][0]  # type: ignore[no-any-return]
 
     @property
-    def count(self) -> int:
-        return len(self._tokens)
-
-    def add(self, token: int) -> str:
-        self._tokens.append(token)
-        self._text = self._tokenizer.decode(self._tokens, skip_special_tokens=True)
-        found = [at for at in (self._text.find(stop) for stop in self._stop) if at >= 0]
-        if found:
-            self.stopped = True
-            self._text = self._text[: min(found)]
-            return self.rest()
-        whole = self._text.rstrip("\ufffd")
-        safe = len(whole) - self._held(whole)
-        fresh, self._given = self._text[self._given : safe], max(safe, self._given)
-        return fresh
-
-    def rest(self) -> str:
-        fresh, self._given = self._text[self._given :], len(self._text)
-        return fresh
-
-    def _held(self, text: str) -> int:
-        longest = max((len(stop) for stop in self._stop), default=1) - 1
-        for size in range(min(longest, len(text)), 0, -1):
-            if any(stop.startswith(text[-size:]) for stop in self._stop):
-                return size
-        return 0
+    def _context(self) -> int:
+        """Positions of the longest conversation."""
+        config = self.model.config.get_text_config()
+        window = getattr(config, "sliding_window", None) or config.max_position_embeddings
+        return int(min(config.max_position_embeddings, window))
 
 
-def _choose(logits: torch.Tensor, sampling: Sampling, generator: torch.Generator | None) -> int:
-    if sampling.temperature <= 0:
-        return int(logits.argmax())
-    probabilities = torch.softmax(logits / sampling.temperature, -1).cpu()
-    if sampling.top_p < 1:
-        ordered, order = probabilities.sort(descending=True)
-        ordered[ordered.cumsum(-1) - ordered >= sampling.top_p] = 0
-        return int(order[torch.multinomial(ordered, 1, generator=generator)])
-    return int(torch.multinomial(probabilities, 1, generator=generator))
+def _places(processor: Any) -> int:
+    """Count the positions a picture takes; all pictures are brought to one size."""
+    tokens = processor(images=[Image.new("RGB", (8, 8))], text=IMAGE)["input_ids"][0]
+    return list(tokens).count(processor.image_token_id)
+
+
+def _hash(picture: Image.Image) -> bytes:
+    return hashlib.sha256(repr((picture.mode, picture.size)).encode() + picture.tobytes()).digest()
+
+
+def _same(pixels: Tensor) -> Tensor:
+    return pixels
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:

@@ -11,18 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from llavaplus_graph.chat_model.schemas import KEY, MARKS, STRING, value_rule
 from llavaplus_graph.protocol import ACTIONS, THOUGHTS, VALUE
 
 _CHUNK = re.compile(r"\w+|\s+|[^\w\s]", re.UNICODE)
-_FREE = r"/[^🤔🚀👉]*/"
-_THOUGHT = r"/[^🤔🚀👉\n]{0,400}/"
-# A JSON string with or without ASCII escapes; escaped surrogates come in pairs, and no marker of the protocol fits in.
-_STRING = (
-    r'/"([^"\\\x00-\x1f🤔🚀👉]|\\["\\\/bfnrt]|\\u([0-9a-ce-f][0-9a-f]{3}|d[0-7][0-9a-f]{2})'
-    r'|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})*"/'
-)
-_AS_THEY_ARE = ("properties", "enum", "const", "default", "examples", "allOf")
-_NOT_PLAIN = ("enum", "const", "pattern", "format", "minLength", "maxLength", "anyOf", "allOf", "oneOf", "$ref")
+_FREE = f"/[^{MARKS}]*/"
+_THOUGHT = rf"/[^{MARKS}\n]{{0,400}}/"
+_COMPOSED = ("$ref", "anyOf", "oneOf", "allOf")
 _TRIMMED = r"/\S(.*\S)?/"  # a quotation neither begins nor ends with white space
 _MOST_PHRASES = 6  # phrases of a quoted query, joined by " . "
 _LONGEST_INSTRUCTION = 4_000  # characters of the conversation that quotations may come from, newest last
@@ -70,8 +65,8 @@ def turn_grammar(
     several = f"({_lit(', ')} call)*" if parallel else ""
     some = f"{_lit('[')} call {several} {_lit(']')}"
     rules.append(f"actions: {some}" if choice == "any" else f"actions: {_lit('[]')} | {some}")
-    rules += [f"call: {' | '.join(calls)}", f"STRING: {_STRING}"]
-    spans = _span_rules(instruction)
+    rules += [f"call: {' | '.join(calls)}", f"STRING: {STRING}"]
+    spans = _span_rules(instruction) if any(map(_quotes, allowed)) else []
     for index, tool in enumerate(allowed):
         rules += _tool_rules(index, tool, quotable=bool(spans))
     return "\n".join([*rules, *spans])
@@ -82,19 +77,18 @@ def quoted(schema: Mapping[str, Any] | bool) -> bool:
     return isinstance(schema, Mapping) and bool(schema.get("x-quoted"))
 
 
+def _quotes(tool: ToolSpec) -> bool:
+    return any(map(quoted, (tool.schema.get("properties") or {}).values()))
+
+
 def _tool_rules(index: int, tool: ToolSpec, *, quotable: bool) -> list[str]:
     head = json.dumps({"API_name": tool.name, "API_params": {}})[:-3]
     rules = [f"call_{index}: {_lit(head)} params_{index} {_lit('}')}"]
+    if any(key in tool.schema for key in _COMPOSED):
+        return [*rules, f"params_{index}: {value_rule({'type': 'object', **tool.schema}, {})}"]
     properties = _image_last(tool.schema.get("properties") or {})
-    schema = {**tool.schema, "type": "object", "properties": properties}
-    if not properties:
-        return [
-            *rules,
-            f"params_{index}: {_json(schema)}" if _open(schema) else f"params_{index}: {_lit('{}')}",
-        ]
-    if _open(schema):
-        return [*rules, f"params_{index}: {_json(schema)}"]
-    return rules + _object_rules(index, schema, properties, quotable=quotable)
+    missing = {name: True for name in tool.schema.get("required") or () if name not in properties}
+    return rules + _object_rules(index, tool.schema, {**properties, **missing}, quotable=quotable)
 
 
 def _image_last(properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,7 +97,7 @@ def _image_last(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _object_rules(index: int, schema: Mapping[str, Any], properties: Mapping[str, Any], *, quotable: bool) -> list[str]:
-    """Write an object key by key, so that some of its values can be quotations and none has a key of its own making.
+    """Write an object key by key, so that some of its values can be quotations; other keys where the schema wants.
 
     `rest_i_k` is what may follow key k once something was written, `open_i_k` what may follow while nothing was.
     """
@@ -120,15 +114,28 @@ def _object_rules(index: int, schema: Mapping[str, Any], properties: Mapping[str
         rules.append(f"open_{index}_{k}: {pair} rest_{index}_{k + 1}{skip_open}")
         rules.append(f"rest_{index}_{k}: {_lit(', ')} {pair} rest_{index}_{k + 1}{skip_rest}")
         rules.append(f"{value}: {_value(properties[name], name, definitions, quotable)}")
-    end = len(names)
-    return [*rules, f"open_{index}_{end}: {_lit('}')}", f"rest_{index}_{end}: {_lit('}')}"]
+    return rules + _last_rules(index, names, schema.get("additionalProperties"), definitions)
+
+
+def _last_rules(index: int, names: Sequence[str], others: Any, definitions: Mapping[str, Any]) -> list[str]:
+    """Close an object, or let keys follow that the schema does not name."""
+    end, brace = len(names), _lit("}")
+    if not others and others != {}:
+        return [f"open_{index}_{end}: {brace}", f"rest_{index}_{end}: {brace}"]
+    taken = " | ".join(_lit(json.dumps(name, ensure_ascii=False)) for name in names)
+    return [
+        f"open_{index}_{end}: {brace} | other_{index} rest_{index}_{end}",
+        f"rest_{index}_{end}: {brace} | {_lit(', ')} other_{index} rest_{index}_{end}",
+        f"other_{index}: OTHER_{index} {_lit(': ')} others_{index}",
+        f"OTHER_{index}: KEY_{index}" + (f" & ~({taken})" if taken else ""),
+        f"KEY_{index}: {KEY}",
+        f"others_{index}: {value_rule(others, definitions)}",
+    ]
 
 
 def _value(schema: Mapping[str, Any] | bool, name: str, definitions: Mapping[str, Any], quotable: bool) -> str:
-    schema = schema if isinstance(schema, Mapping) else {}
-    if not (quotable and quoted(schema)):
-        plain = schema.get("type") == "string" and not any(key in schema for key in _NOT_PLAIN)
-        return "STRING" if plain else _json({**schema, **definitions})
+    if not (quotable and isinstance(schema, Mapping) and quoted(schema)):
+        return value_rule(schema, definitions)
     span = "QUERY" if name == "query" else "SPAN"
     empty = f" | {_lit(chr(34) * 2)}" if schema.get("default") == "" else ""
     return f"{_lit(chr(34))} {span} {_lit(chr(34))}{empty}"
@@ -146,29 +153,6 @@ def _span_rules(instruction: str) -> list[str]:
         "SPAN: WORDS",
         f"QUERY: {joined}",
     ]
-
-
-def _open(schema: Mapping[str, Any]) -> bool:
-    return bool(schema.get("additionalProperties"))
-
-
-def _json(schema: Mapping[str, Any]) -> str:
-    # Lenient: what llguidance cannot hold to, such as uniqueItems, is left to the tool's own validation.
-    options = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": ", "lenient": True}
-    return f"%json {json.dumps({**_closed(schema), 'x-guidance': options}, ensure_ascii=False)}"
-
-
-def _closed(schema: Any) -> Any:
-    """Allow only the keys an object schema names; JSON Schema itself allows any where it does not say otherwise."""
-    if isinstance(schema, list):
-        return [_closed(inner) for inner in schema]
-    if not isinstance(schema, Mapping):
-        return schema
-    closed = {key: value if key in _AS_THEY_ARE else _closed(value) for key, value in schema.items()}
-    if isinstance(schema.get("properties"), Mapping):
-        closed["properties"] = {name: _closed(inner) for name, inner in schema["properties"].items()}
-        closed.setdefault("additionalProperties", False)
-    return closed
 
 
 def _lit(text: str) -> str:

@@ -11,7 +11,7 @@ import json
 import re
 import uuid
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -91,13 +91,16 @@ def read_messages(messages: Sequence[BaseMessage], dialect: Dialect) -> Dialogue
     return dialogue
 
 
-def ai_fields(parsed: ParsedTurn, dialect: Dialect, *, finish_reason: str) -> dict[str, Any]:
+def ai_fields(
+    parsed: ParsedTurn, dialect: Dialect, *, finish_reason: str, bound: Collection[str] = ()
+) -> dict[str, Any]:
     """Give the fields of the AIMessage for a turn: content, tool_calls, reasoning and metadata.
 
     Args:
         parsed: The turn that was read from the LMM's text.
         dialect: Maps wire names back to skill names.
         finish_reason: `stop` or `length`; a turn that was cut off before its answer began has no calls.
+        bound: Names of the bound tools, which stay as they are.
     """
     turn, metadata = parsed.turn, {"finish_reason": finish_reason}
     calls: list[ToolCall] = []
@@ -106,7 +109,7 @@ def ai_fields(parsed: ParsedTurn, dialect: Dialect, *, finish_reason: str) -> di
     elif turn.actions:
         calls = [
             ToolCall(
-                name=skill_name(action.name, dialect),
+                name=skill_name(action.name, dialect, bound),
                 args=dict(action.params),
                 id=f"call_{uuid.uuid4().hex[:12]}",
                 type="tool_call",
@@ -118,9 +121,29 @@ def ai_fields(parsed: ParsedTurn, dialect: Dialect, *, finish_reason: str) -> di
     return {"content": turn.value or "", "tool_calls": calls, "additional_kwargs": extra, "response_metadata": metadata}
 
 
-def skill_name(name: str, dialect: Dialect) -> str:
-    """Map a name the LMM wrote to the skill's; unknown names stay as they are."""
-    return (canonical_name(name) or name) if dialect.names == "wire" else name
+def message_text(message: BaseMessage, dialect: Dialect) -> str:
+    """Write one message by itself as the LMM would read it, every picture as `<image>`; nothing joins it to others.
+
+    Raises:
+        ProtocolError: If the message or a block of it cannot be shown to the LMM.
+        PictureError: If a picture is given by address or is not valid base64.
+    """
+    if isinstance(message, AIMessage):
+        return _answer_text(message, dialect)
+    if isinstance(message, ToolMessage):
+        alone = Dialogue()
+        _add_results(alone, [message], {}, "", dialect)
+        return alone.turns[0][1]
+    if isinstance(message, HumanMessage):
+        alone = Dialogue()
+        _add_question(alone, message)
+        return alone.turns[0][1]
+    return clean_text(message.text)
+
+
+def skill_name(name: str, dialect: Dialect, bound: Collection[str] = ()) -> str:
+    """Map a name the LMM wrote to the skill's; unknown names and those of bound tools stay as they are."""
+    return (canonical_name(name) or name) if dialect.names == "wire" and name not in bound else name
 
 
 def written_name(name: str, dialect: Dialect) -> str:

@@ -1,7 +1,7 @@
 """The command line as a whole: its commands, its exit codes and the one sentence that every error becomes.
 
     0    done
-    1    a bug; the log has the traceback
+    1    the network failed, or a bug, of which the log has the traceback
     2    the user's mistake, or something that is missing
     130  interrupted
 
@@ -19,8 +19,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from llavaplus_graph.cli import logs
-from llavaplus_graph.cli.commands import ask, curate, evaluate, finetune, skills
-from llavaplus_graph.errors import LlavaPlusError
+from llavaplus_graph.cli.commands import ask, convert, curate, evaluate, finetune, knowledge, learn, skills
+from llavaplus_graph.errors import DownloadError, LlavaPlusError
 
 _LOG = logging.getLogger(__name__)
 _INTERRUPTED = 130
@@ -36,10 +36,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(ask)
-app.command()(skills)
+app.add_typer(skills, name="skills")
+app.add_typer(knowledge, name="knowledge")
 app.command()(curate)
 app.command()(finetune)
+app.command()(learn)
 app.command()(evaluate)
+app.command()(convert)
 
 
 @app.callback()
@@ -64,6 +67,8 @@ def run(arguments: Sequence[str] | None = None, *, commands: typer.Typer = app) 
         code = commands(args=arguments, prog_name="llavaplus", standalone_mode=False)
         # An interrupt comes back as an exit code, or raises Abort, depending on Typer's version.
         return _told("interrupted", code) if code == _INTERRUPTED else code if isinstance(code, int) else 0
+    except DownloadError as err:
+        return _told(str(err), 1)
     except LlavaPlusError as err:
         return _told(str(err), 2)
     except _UsageError as err:

@@ -1,18 +1,24 @@
-"""What ``llavaplus skills`` tells: the catalogue and what is installed of it. Runs no skill."""
+"""What ``llavaplus skills`` tells: the catalogue, what of it works here, and which models are loaded. Runs no skill."""
 
 from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
+from importlib.util import find_spec
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from typing_extensions import TypedDict
 
+from llavaplus_graph.held import held_models
 from llavaplus_graph.skills import CATALOGUE, SkillInfo, load_skills, skill_info
+from llavaplus_graph.weights import folder_of, weights_info
 
 _WIDTH = 160  # where no terminal says how wide it is
+_MODULES = {"generation": "diffusers"}  # what an extra brings
 
 
 class Row(TypedDict):
@@ -22,6 +28,9 @@ class Row(TypedDict):
         installed: it has a backend here.
         offline: it works without any download.
         weights: hub ids it needs, or would use instead of its offline backend.
+        missing_weights: those that are not on this machine.
+        missing_extra: the extra of this package that it needs and that is not installed.
+        works: it can be asked right now.
     """
 
     name: str
@@ -30,6 +39,9 @@ class Row(TypedDict):
     installed: bool
     offline: bool
     weights: list[str]
+    missing_weights: list[str]
+    missing_extra: str | None
+    works: bool
 
 
 def run_skills(*, as_json: bool) -> None:
@@ -38,13 +50,29 @@ def run_skills(*, as_json: bool) -> None:
     if as_json:
         print(json.dumps(found, ensure_ascii=False, indent=2))
         return
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
-    for title in ("skill", "wire names", "arguments", "available"):
-        table.add_column(title, overflow="fold", no_wrap=title == "skill")
+    table = _table("skill", "wire names", "arguments", "available")
     for row in found:
         names, arguments = ", ".join(row["wire_names"]), ", ".join(row["arguments"])
-        table.add_row(row["name"], names, arguments, availability(row))
-    Console(width=None if sys.stdout.isatty() else _WIDTH).print(table)
+        table.add_row(row["name"], names, arguments, escape(availability(row)))
+    _print(table)
+    if any(row["missing_weights"] for row in found):
+        print("\nTo fetch the weights of a skill run: llavaplus skills fetch SKILL")
+
+
+def run_loaded(*, as_json: bool) -> None:
+    """Prints which models the processes of this user hold in memory."""
+    held = held_models()
+    if as_json:
+        print(json.dumps([asdict(model) for model in held], ensure_ascii=False, indent=2))
+        return
+    if not held:
+        print("No running process holds a model; a skill loads its model when it first needs it.")
+        return
+    table = _table("process", "program", "weights", "as", "device", "MB")
+    for model in held:
+        size = f"{model.bytes / 1e6:,.0f}"
+        table.add_row(str(model.process), *map(escape, (model.program, model.id, model.kind, model.device)), size)
+    _print(table)
 
 
 def rows() -> list[Row]:
@@ -57,15 +85,21 @@ def rows() -> list[Row]:
 
 
 def availability(row: Row) -> str:
-    """The table's last column."""
-    if row["installed"] and row["offline"]:
-        return "offline"
-    needs = f"needs weights {', '.join(row['weights'])}" if row["weights"] else "works offline"
-    return needs if row["installed"] else f"{needs}, not installed"
+    """The table's last column: how it works, or what to do so that it does."""
+    if not row["installed"]:
+        return "not installed"
+    if row["missing_extra"]:
+        return f"needs pip install 'llavaplus-graph[{row['missing_extra']}]'"
+    if row["missing_weights"] and not row["offline"]:
+        sizes = [info.megabytes if (info := weights_info(id_)) else None for id_ in row["missing_weights"]]
+        return "needs weights" if None in sizes else f"needs weights, {sum(filter(None, sizes)):,} MB"
+    return "offline" if row["offline"] else "offline, with weights on this machine"
 
 
 def _row(info: SkillInfo, arguments: list[str] | None) -> Row:
     pictured = () if info.effect == "creates" else ("image",)
+    missing = [id_ for id_ in info.weights if folder_of(id_) is None]
+    lacks = info.extra is not None and find_spec(_MODULES.get(info.extra, "llavaplus_graph")) is None
     return {
         "name": info.name,
         "wire_names": list(info.wire_names),
@@ -73,4 +107,18 @@ def _row(info: SkillInfo, arguments: list[str] | None) -> Row:
         "installed": arguments is not None,
         "offline": info.offline,
         "weights": list(info.weights),
+        "missing_weights": missing,
+        "missing_extra": info.extra if lacks else None,
+        "works": arguments is not None and (info.offline or not (missing or lacks)),
     }
+
+
+def _table(*titles: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
+    for title in titles:
+        table.add_column(title, overflow="fold", no_wrap=title == "skill", justify="right" if title == "MB" else "left")
+    return table
+
+
+def _print(table: Table) -> None:
+    Console(width=None if sys.stdout.isatty() else _WIDTH).print(table)

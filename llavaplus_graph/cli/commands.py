@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -52,11 +52,65 @@ def ask(
     lazy.conversation.run_ask(asked)
 
 
-def skills(
+skills = typer.Typer(help="List the skills, or fetch their weights.", invoke_without_command=True)
+
+
+@skills.callback()
+def list_skills(
+    context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of the table.")] = False,
+    loaded: Annotated[
+        bool, typer.Option("--loaded", help="Which models your running processes hold in memory instead.")
+    ] = False,
 ) -> None:
-    """List the skills: their names and arguments, and whether they work offline or need weights."""
-    lazy.catalogue.run_skills(as_json=as_json)
+    """List the skills: their names and arguments, and whether they work offline or what they still need."""
+    if context.invoked_subcommand is not None:
+        return
+    (lazy.catalogue.run_loaded if loaded else lazy.catalogue.run_skills)(as_json=as_json)
+
+
+@skills.command()
+def fetch(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="SKILL|OWNER/NAME|all", help="Whose weights, or which.", show_default=False),
+    ],
+) -> None:
+    """Bring the weights of skills to this machine; says how large they are and under which licence."""
+    lazy.fetching.run_fetch(names)
+
+
+knowledge = typer.Typer(help="Collections of facts that retrieve_knowledge looks up.", no_args_is_help=True)
+
+
+@knowledge.callback()
+def collections() -> None:
+    """Collections of facts that retrieve_knowledge looks up by pictures."""
+
+
+@knowledge.command("build")
+def build_knowledge(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER|FILE.jsonl",
+            help="Pictures with a text of the same name beside each, or lines with image, facts and source.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The directory to make.", show_default=False)],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID|DIR|lookalikes",
+            help="What compares pictures; by default SigLIP 2 where its weights are on this machine, else lookalikes, "
+            "which needs none and finds near-duplicates only.",
+        ),
+    ] = None,
+    allow_download: Annotated[bool, typer.Option("--allow-download", help="Fetch the weights if need be.")] = False,
+) -> None:
+    """Make a collection; then set LLAVAPLUS_KNOWLEDGE to its directory."""
+    lazy.knowledge.run_build(source, out, model=model, allow_download=allow_download)
 
 
 Recipe = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe, for example train/recipes/mini.yaml.")]
@@ -72,6 +126,23 @@ def finetune(recipe: Recipe) -> None:
     lazy.training.run_finetune(recipe)
 
 
+def learn(
+    skill: Annotated[Path, typer.Argument(metavar="SKILL.py", help="The file that makes the new skill.")],
+    examples: Annotated[
+        Path, typer.Option(metavar="FILE", help="Ways to ask for it, in the form of data/phrasings/*.yaml.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The checkpoint to make; it must not exist.")],
+    model: Annotated[
+        str | None, typer.Option(metavar="DIR", help="The model directory that learns instead of the bundled LMM.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Ask at most so many questions about the old skills.")
+    ] = None,
+) -> None:
+    """Teach the LMM a new skill: make data by really running it, tune, and show what was known before and after."""
+    lazy.learning.run_learn(skill, examples, out, model=model, limit=limit)
+
+
 def evaluate(
     which: Annotated[
         list[str] | None,
@@ -85,3 +156,21 @@ def evaluate(
 ) -> None:
     """Examine an LMM on held-out instructions, on repeating what skills read, and on seeing."""
     lazy.examination.run_evaluate(which or (), model=model, limit=limit, as_json=as_json)
+
+
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="SRC", help="A checkpoint in the layout of the original code.")],
+    destination: Annotated[Path, typer.Argument(metavar="DST", help="The directory to make.")],
+    vision_tower: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Its CLIP directory, where the tower is not inside SRC.")
+    ] = None,
+    base: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Its LLaMA directory, where SRC holds a projector only.")
+    ] = None,
+    template: Annotated[
+        Literal["v0", "v1"] | None,
+        typer.Option(help="Its conversation template; by default told from SRC's name."),
+    ] = None,
+) -> None:
+    """Make an original LLaVA or LLaVA-Plus checkpoint one that opens here, and verify it. SRC stays as it is."""
+    lazy.convert.run_convert(source, destination, vision_tower=vision_tower, base=base, template=template)

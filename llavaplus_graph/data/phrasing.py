@@ -39,8 +39,9 @@ class Phrasing:
         arguments: Arguments given by the author instead of by brackets; values may be slots.
         marks: The kind of visual prompt the words go with (`box`, `points`, `any`), if any.
         then: A skill that follows in the next round.
-        answers: What may be said when no skill is needed.
+        answers: What may be said when no skill is needed; of a new skill, how its result is told (`{tags}`).
         plans: Skill by kind of picture, for words whose meaning depends on the picture; or `sight`.
+        argument: Which argument the brackets fill, for a skill that the catalogue does not know.
         calls: The calls in the order in which they are said, for a line that asks for several skills.
     """
 
@@ -52,6 +53,7 @@ class Phrasing:
     then: str | None = None
     answers: tuple[str, ...] = ()
     plans: Mapping[str, str] | str | None = None
+    argument: str | None = None
     calls: tuple[AuthoredCall, ...] = ()
 
 
@@ -125,8 +127,9 @@ def read_phrasings(text: str, name: str) -> list[Phrasing]:
                 arguments=family.get("arguments"),
                 marks=family.get("marks", document.get("marks")),
                 then=document.get("then"),
-                answers=tuple(family.get("answers") or ()),
+                answers=tuple(family.get("answers") or document.get("answers") or ()),
                 plans=family.get("plans"),
+                argument=document.get("argument"),
                 calls=tuple(AuthoredCall(call["skill"], call.get("arguments")) for call in family.get("calls") or ()),
             )
             for line in family["phrasings"]

@@ -8,7 +8,7 @@ r"""A record: one conversation in the JSON of the released LLaVA-Plus files. Kno
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,19 +25,21 @@ class Record:
         images: Picture files in the order of their image tokens; empty for text alone.
         conversations: The turns as they stand in the file.
         data_source: Where the record comes from.
+        extra: Keys that only the file knows, for example `image_id`; they are written back as they were.
     """
 
     unique_id: str
     images: tuple[str, ...]
     conversations: tuple[Mapping[str, Any], ...]
     data_source: str = "mini"
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Write the record as one line of JSON."""
         body: dict[str, Any] = {"unique_id": self.unique_id}
         if self.images:
             body["image"] = self.images[0] if len(self.images) == 1 else list(self.images)
-        body |= {"data_source": self.data_source, "conversations": list(self.conversations)}
+        body |= {**self.extra, "data_source": self.data_source, "conversations": list(self.conversations)}
         return json.dumps(body, ensure_ascii=False)
 
     @classmethod

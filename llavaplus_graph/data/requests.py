@@ -73,12 +73,13 @@ def _unmarked(
 ) -> dict[str, Any]:
     if authored is not None:
         return {key: _resolved(value, filled) for key, value in authored.items()}
-    if skill not in _ARGUMENT:
+    name = _ARGUMENT.get(skill) or phrasing.argument
+    if name is None:
         return {}
     quotes = filled.quotes_of(call)
     if not quotes:
-        raise DataError(f"{phrasing.family}: {phrasing.text!r} has no [brackets] for its {_ARGUMENT[skill]}.")
-    return {_ARGUMENT[skill]: " . ".join(quote.strip() for quote in quotes)}
+        raise DataError(f"{phrasing.family}: {phrasing.text!r} has no [brackets] for its {name}.")
+    return {name: " . ".join(quote.strip() for quote in quotes)}
 
 
 def _marked(skill: str, marks: str, filled: Filled, rng: random.Random) -> tuple[dict[str, Any], str]:

@@ -81,7 +81,22 @@ def answer(skill: str, content: Mapping[str, Any], args: Mapping[str, Any]) -> s
     if skill == "retrieve_knowledge":
         best = content["retrieval_results"][0]
         return f"It is probably {best['caption']} (similarity {best['similarity']})."
-    return f"Done. The new picture is {content['pictures'][0]}."
+    return _plainly(content, args)
+
+
+def _plainly(content: Mapping[str, Any], args: Mapping[str, Any]) -> str:
+    """Word a result by what it holds, whichever skill it comes from."""
+    if content.get("pictures"):
+        return f"Done. The new picture is {content['pictures'][0]}."
+    if "texts" in content:
+        return _quoted("It says: ", content, "I could not find any text.")
+    if "boxes" in content:
+        return _located(content, args)
+    if "tags" in content:
+        return f"I see {content['tags']}."
+    if "caption" in content:
+        return f"It shows {content['caption']}."
+    return f"The result is {', '.join(f'{name} {value}' for name, value in content.items())}."
 
 
 def _quoted(opening: str, content: Mapping[str, Any], nothing: str) -> str:

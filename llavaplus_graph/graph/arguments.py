@@ -14,20 +14,23 @@ from llavaplus_graph.types import Mask, Masks, parse_result
 
 
 def prepared_arguments(
-    given: Mapping[str, Any], accepted: Collection[str], task: Task, *, follows_mask: bool
+    given: Mapping[str, Any], accepted: Collection[str], task: Task, *, follows_mask: bool, follows_map: bool = False
 ) -> dict[str, Any]:
-    """Replaces ``latest`` and ``image_2`` by handles, and the mask ``latest`` by the regions that were found last.
+    """Replaces ``latest`` and ``image_2`` by handles, and the mask and the layout ``latest`` by what was found last.
 
     Args:
         given: the arguments that the LMM wrote.
         accepted: names of the arguments that the skill takes.
         task: the pictures and regions of the conversation.
         follows_mask: whether the skill's ``mask`` comes from the conversation.
+        follows_map: whether its ``layout`` does. Where there is no scene map, or the LMM names another picture than the
+            map's, the skill takes the layout of the picture.
 
     Raises:
         PictureError: there is no such picture in the conversation.
-        SkillError: no region has been found yet, or the mask is named by anything but ``latest``.
+        SkillError: no region has been found yet, or the mask or layout is named by anything but ``latest``.
     """
+    names_picture = given.get("image") is not None
     arguments = dict(given)
     if "image" in accepted and arguments.get("image") is None:
         arguments["image"] = "latest"
@@ -37,7 +40,20 @@ def prepared_arguments(
             arguments[name] = resolve_handle(value, task["images"])
     if follows_mask:
         arguments["mask"] = _mask(arguments.get("mask"), task["masks"])
+    if follows_map:
+        arguments["layout"] = _layout(
+            arguments.get("layout"), task.get("scene"), arguments.get("image") if names_picture else None
+        )
     return arguments
+
+
+def _layout(wanted: object, scene: Artifact | None, handle: object) -> object:
+    """The newest scene map, unless it is of another picture than the one that the LMM names."""
+    if isinstance(wanted, str) and wanted != "latest":
+        raise SkillError(f"The argument layout must be latest, not {wanted[:60]!r}.")
+    if wanted is not None and wanted != "latest":
+        return wanted
+    return scene if scene is not None and (handle is None or scene.get("image") == handle) else "latest"
 
 
 def _mask(wanted: object, masks: Artifact | None) -> object:

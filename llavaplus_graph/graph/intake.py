@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from llavaplus_graph.errors import LlavaPlusError, PictureError
+from llavaplus_graph.fetching import Fetcher
 from llavaplus_graph.graph.lmm import with_calls
-from llavaplus_graph.graph.pictures import handle_block, handles_in, is_picture, stored_handle
+from llavaplus_graph.graph.pictures import handle_block, handles_in, handles_made, is_picture, stored_handle
 from llavaplus_graph.images import ImageStore
 
 
@@ -31,32 +32,35 @@ class Intake:
     pictures: list[str]
 
 
-def take_in(messages: Sequence[BaseMessage], known: Sequence[str], store: ImageStore) -> Intake:
+def take_in(
+    messages: Sequence[BaseMessage], known: Sequence[str], store: ImageStore, fetcher: Fetcher | None = None
+) -> Intake:
     """Takes in a conversation that ends with the user's new messages.
 
     Args:
         messages: all messages of the thread, the new ones last.
         known: handles of the conversation's pictures so far.
         store: where pictures are put and looked for.
+        fetcher: fetches pictures that are given as URLs; None refuses them.
 
     Raises:
         LlavaPlusError: there is no message.
-        PictureError: a picture cannot be read, its handle is not in the store, or it is a URL.
+        PictureError: a picture cannot be read, its handle is not in the store, or it is a URL that is not fetched.
     """
     if not messages:
         raise LlavaPlusError("there is no message to answer; pass at least one, for example user_message('Hello')")
     answered = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
-    taken = [_settled(_with_handles(message, store), answered) for message in messages]
+    taken = [_settled(_with_handles(message, store, fetcher), answered) for message in messages]
     changed = [new for new, old in zip(taken, messages, strict=True) if new is not old]
     return Intake(taken, changed, _pictures_to_add(taken, known, store))
 
 
-def _with_handles(message: BaseMessage, store: ImageStore) -> BaseMessage:
+def _with_handles(message: BaseMessage, store: ImageStore, fetcher: Fetcher | None) -> BaseMessage:
     """The message itself when it holds no inline picture, else a copy with handles."""
     if isinstance(message.content, str):
         return message
     blocks: list[str | dict[str, object]] = [
-        handle_block(stored_handle(block, store)) if is_picture(block) and "file_id" not in block else block
+        handle_block(stored_handle(block, store, fetcher)) if is_picture(block) and "file_id" not in block else block
         for block in message.content
     ]
     return message if blocks == message.content else message.model_copy(update={"content": blocks})
@@ -80,4 +84,6 @@ def _pictures_to_add(messages: Sequence[BaseMessage], known: Sequence[str], stor
                 if handle not in store:
                     raise PictureError(f"{handle!r} is not a picture of {store!r}; make the message with user_message")
                 added.append(handle)
+        # A graph inside another one gets messages alone; what skills made in earlier turns is found in their results.
+        added.extend(made for made in handles_made(message) if made not in (*known, *added) and made in store)
     return added

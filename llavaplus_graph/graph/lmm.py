@@ -15,8 +15,7 @@ from langchain_core.runnables import Runnable, run_in_executor
 from langchain_core.tools import BaseTool
 
 from llavaplus_graph.errors import ConfigError
-from llavaplus_graph.graph.pictures import with_pixels
-from llavaplus_graph.images import ImageStore
+from llavaplus_graph.graph.sight import Sight
 
 REMINDER = (
     "Your last plan could not be read: {problem}. "
@@ -40,51 +39,59 @@ class Lmm:
     Args:
         model: the chat model.
         skills: what it may call; none at all is fine.
-        store: where the pictures of its messages are.
+        sight: what it is shown of a conversation.
+        answers_only: whether a model that cannot call tools will do; it is never asked for a plan.
 
     Raises:
-        ConfigError: the model cannot call tools.
+        ConfigError: the model cannot call tools, and has to.
     """
 
-    def __init__(self, model: BaseChatModel, skills: Sequence[BaseTool], store: ImageStore) -> None:
+    def __init__(
+        self, model: BaseChatModel, skills: Sequence[BaseTool], sight: Sight, *, answers_only: bool = False
+    ) -> None:
         self._acting: Runnable[list[BaseMessage], BaseMessage] = model
         self._answering: Runnable[list[BaseMessage], BaseMessage] = model
+        self._may_act = True
         if skills:
             try:
                 self._acting = model.bind_tools(skills)
                 self._answering = model.bind_tools(skills, tool_choice="none")
             except NotImplementedError:
-                name = type(model).__name__
-                raise ConfigError(f"{name} cannot call tools; use ChatLlavaPlus or another model that can") from None
-        self._reads_handles = bool(getattr(model, "reads_handles", False))
-        self._store = store
+                if not answers_only:
+                    name = type(model).__name__
+                    raise ConfigError(f"{name} cannot call tools; use ChatLlavaPlus or another one that can") from None
+                self._may_act = False
+        self._sight = sight
 
-    def ask(self, messages: Sequence[BaseMessage], *, may_act: bool = True) -> AIMessage:
+    def ask(self, messages: Sequence[BaseMessage], images: Sequence[str] = (), *, may_act: bool = True) -> AIMessage:
         """The LMM's next message.
 
         Args:
             messages: the whole conversation, pictures as handles.
+            images: the conversation's pictures, ``image_1`` first.
             may_act: whether it may call skills; otherwise it has to answer.
 
         Returns:
             A plan (every call has an id that the conversation has not seen) or an answer. After two unreadable plans
             it is an answer made without skills, with the reason in ``response_metadata["invalid_plan"]``.
         """
-        turn = _turn(messages, may_act)
+        turn = _turn(messages, may_act and self._may_act)
         request = next(turn)
         while True:
-            reply = self._model_for(request).invoke(self._visible(request.messages))
+            reply = self._model_for(request).invoke(self._sight.visible(request.messages, images))
             try:
                 request = turn.send(_as_ai(reply))
             except StopIteration as done:
                 return _with_new_ids(done.value, messages)
 
-    async def aask(self, messages: Sequence[BaseMessage], *, may_act: bool = True) -> AIMessage:
+    async def aask(
+        self, messages: Sequence[BaseMessage], images: Sequence[str] = (), *, may_act: bool = True
+    ) -> AIMessage:
         """As `ask`."""
-        turn = _turn(messages, may_act)
+        turn = _turn(messages, may_act and self._may_act)
         request = next(turn)
         while True:
-            visible = await run_in_executor(None, self._visible, request.messages)
+            visible = await run_in_executor(None, self._sight.visible, request.messages, images)
             reply = await self._model_for(request).ainvoke(visible)
             try:
                 request = turn.send(_as_ai(reply))
@@ -93,9 +100,6 @@ class Lmm:
 
     def _model_for(self, request: _Request) -> Runnable[list[BaseMessage], BaseMessage]:
         return self._acting if request.may_act else self._answering
-
-    def _visible(self, messages: list[BaseMessage]) -> list[BaseMessage]:
-        return messages if self._reads_handles else with_pixels(messages, self._store)
 
 
 def _turn(messages: Sequence[BaseMessage], may_act: bool) -> Generator[_Request, AIMessage, AIMessage]:

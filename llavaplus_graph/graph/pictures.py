@@ -9,13 +9,14 @@ from __future__ import annotations
 import base64
 import binascii
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeGuard
 
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, ToolMessage
 
 from llavaplus_graph.errors import PictureError
-from llavaplus_graph.images import ImageStore
+from llavaplus_graph.fetching import Fetcher
+from llavaplus_graph.images import HANDLE, ImageStore
 
 _PICTURE_TYPES = frozenset({"image", "image_url", "input_image"})
 
@@ -33,47 +34,52 @@ def handle_block(handle: str) -> dict[str, object]:
 def handles_in(message: BaseMessage) -> list[str]:
     """The handles in a message, in order."""
     blocks = message.content if isinstance(message.content, list) else []
-    return [str(block["file_id"]) for block in blocks if is_picture(block) and "file_id" in block]
+    return [handle for handle in map(handle_of, blocks) if handle is not None]
 
 
-def stored_handle(block: Mapping[str, Any], store: ImageStore) -> str:
+def handle_of(block: object) -> str | None:
+    """The handle in a content block, or None."""
+    return str(block["file_id"]) if is_picture(block) and "file_id" in block else None
+
+
+def handles_made(message: BaseMessage) -> list[str]:
+    """The handles of the pictures that a skill made, out of the result that its message carries."""
+    artifact = message.artifact if isinstance(message, ToolMessage) else None
+    if not isinstance(artifact, Mapping) or artifact.get("kind") != "pictures":
+        return []
+    return [handle for handle in artifact.get("handles", ()) if HANDLE.fullmatch(str(handle))]
+
+
+def stored_handle(block: Mapping[str, Any], store: ImageStore, fetcher: Fetcher | None = None) -> str:
     """Puts the inline picture of a block into the store.
 
-    Raises:
-        PictureError: the block names a URL, holds no picture in any known spelling, or the picture cannot be read.
-    """
-    return store.put(_bytes_in(block))
-
-
-def with_pixels(messages: Sequence[BaseMessage], store: ImageStore) -> list[BaseMessage]:
-    """The messages with pixels (base64 PNG) in place of handles, for a model that does not know the store.
+    Args:
+        block: the block.
+        store: where the picture goes.
+        fetcher: fetches the picture of a block that names a URL; None refuses it.
 
     Raises:
-        PictureError: a picture is not in the store.
+        PictureError: the block names a URL that is not fetched, holds no picture in any known
+            spelling, or the picture cannot be read.
     """
-    return [_hydrated(message, store) for message in messages]
+    return store.put(_bytes_in(block, fetcher))
 
 
-def _hydrated(message: BaseMessage, store: ImageStore) -> BaseMessage:
-    if not handles_in(message):
-        return message
-    blocks = [
-        _pixel_block(str(block["file_id"]), store) if is_picture(block) and "file_id" in block else block
-        for block in message.content
-    ]
-    return message.model_copy(update={"content": blocks})
+def pixel_block(handle: str, store: ImageStore) -> dict[str, object]:
+    """The content block that holds the pixels themselves (base64 PNG), for a model that does not know the store.
 
-
-def _pixel_block(handle: str, store: ImageStore) -> dict[str, object]:
+    Raises:
+        PictureError: the picture is not in the store.
+    """
     buffer = io.BytesIO()
     store.get(handle).save(buffer, format="PNG")
     return {"type": "image", "base64": base64.b64encode(buffer.getvalue()).decode(), "mime_type": "image/png"}
 
 
-def _bytes_in(block: Mapping[str, Any]) -> bytes:
+def _bytes_in(block: Mapping[str, Any], fetcher: Fetcher | None) -> bytes:
     source = block.get("source")
     if isinstance(source, Mapping):  # Anthropic nests what the others write flat
-        return _bytes_in({"type": "image", **source, "source": None})
+        return _bytes_in({"type": "image", **source, "source": None}, fetcher)
     encoded = block.get("base64") or block.get("data")
     if isinstance(encoded, str):
         return _decoded(encoded)
@@ -84,7 +90,9 @@ def _bytes_in(block: Mapping[str, Any]) -> bytes:
         keys = ", ".join(sorted(str(key) for key in block))
         raise PictureError(f"a picture block with {keys} is not understood; use user_message, or base64 and mime_type")
     if not url.startswith("data:"):
-        raise PictureError(f"the picture {_short(url)} is a URL, and URLs are not fetched; pass the picture itself")
+        if fetcher is None:
+            raise PictureError(f"the picture {_short(url)} is a URL, and URLs are not fetched; pass the picture itself")
+        return fetcher.fetch(url)
     header, _, data = url.partition(",")
     if not header.endswith(";base64"):
         raise PictureError(f"the data-URI {_short(url)} is not base64; encode the picture as base64")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeAlias
+from collections.abc import Collection, Mapping, Sequence
+from typing import Annotated, Any, NotRequired, TypeAlias
 
-from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, ToolCall
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, ToolCall, ToolMessage
 from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict  # pydantic refuses typing.TypedDict as a state before Python 3.12
 
@@ -36,11 +36,15 @@ class State(InputState):
             or out of a skill, is listed again: then it is ``latest`` once more and no number ever changes its meaning.
         results: the plain form of every skill result by call id, newest last.
         rounds: how many rounds of skills the current turn has had.
+        calls: how many calls they had together.
+        edits: arguments that a person put in place of the plan's, by call id.
     """
 
     images: Annotated[list[str], operator.add]
     results: Annotated[dict[str, Artifact], merge_results]
     rounds: int
+    calls: int
+    edits: Annotated[dict[str, dict[str, Any]], operator.or_]
 
 
 class Update(TypedDict, total=False):
@@ -50,6 +54,8 @@ class Update(TypedDict, total=False):
     images: list[str]
     results: dict[str, Artifact]
     rounds: int
+    calls: int
+    edits: dict[str, dict[str, Any]]
 
 
 class Task(TypedDict):
@@ -59,11 +65,13 @@ class Task(TypedDict):
         call: one call of the plan.
         images: handles of the conversation's pictures, oldest first.
         masks: plain form of the newest segmented regions; None unless the skill follows them and there are some.
+        scene: plain form of the newest scene map, likewise.
     """
 
     call: ToolCall
     images: list[str]
     masks: Artifact | None
+    scene: NotRequired[Artifact | None]
 
 
 def pending_calls(messages: Sequence[BaseMessage]) -> list[ToolCall]:
@@ -74,14 +82,37 @@ def pending_calls(messages: Sequence[BaseMessage]) -> list[ToolCall]:
 
 def newest_masks(results: Mapping[str, Artifact]) -> Artifact | None:
     """The plain form of the segmented regions that were found last, or None."""
-    return next((found for found in reversed(list(results.values())) if found["kind"] == "masks"), None)
+    return _newest("masks", results)
+
+
+def newest_scene(results: Mapping[str, Artifact]) -> Artifact | None:
+    """The plain form of the scene map that was made last, or None."""
+    return _newest("scene_map", results)
+
+
+def _newest(kind: str, results: Mapping[str, Artifact]) -> Artifact | None:
+    return next((found for found in reversed(list(results.values())) if found["kind"] == kind), None)
+
+
+def results_in(messages: Sequence[BaseMessage], known: Collection[str] = ()) -> dict[str, Artifact]:
+    """The skill results that messages carry, by call id; those of known calls and of other tools are left out."""
+    told = [said for said in messages if isinstance(said, ToolMessage) and said.tool_call_id not in known]
+    return {said.tool_call_id: said.artifact for said in told if _is_result(said.artifact)}
+
+
+def _is_result(artifact: object) -> bool:
+    try:
+        return isinstance(artifact, Mapping) and bool(parse_result(artifact))
+    except ValueError:
+        return False
 
 
 def results_of(output: Mapping[str, Any], store: ImageStore | None = None) -> list[SkillResult]:
     """The typed results behind the last answer, in the order of their calls.
 
     Args:
-        output: what ``graph.invoke`` returned, or ``graph.get_state(config).values``.
+        output: what ``graph.invoke`` returned, or ``graph.get_state(config).values``; of a larger graph too, as long
+            as it has the messages.
         store: where the pictures of the conversation are; by default the store of the process.
 
     Returns:
@@ -91,7 +122,7 @@ def results_of(output: Mapping[str, Any], store: ImageStore | None = None) -> li
         ValueError: a stored result was written by something else.
     """
     store = store or default_store()
-    results = output.get("results", {})
+    results = {**results_in(output["messages"], output.get("results", {})), **output.get("results", {})}
     calls = [call for plan in _plans_of_the_last_turn(output["messages"]) for call in plan.tool_calls]
     return [parse_result(results[call["id"]]).bound_to(store.get) for call in calls if call["id"] in results]
 

@@ -64,14 +64,30 @@ def _train_stage(
     recipe: Recipe, stage: Stage, model: Any, tokenizer: Any, template: Template, pixels: "Pixels"
 ) -> None:
     """Train one stage in place; a stage that is done is only loaded, one that was interrupted goes on."""
-    folder = recipe.out / "checkpoints" / stage.name
-    finished = folder / "model.safetensors"
+    finished = recipe.out / "checkpoints" / stage.name / "model.safetensors"
     if finished.exists():
         load_model(model, finished)
         _log.info("stage %s: done before", stage.name)
         return
     seats = image_tokens(recipe.shape)
     samples = [tokenize(record, tokenizer, template, seats) for record in stage_records(recipe, stage)]
+    fit(recipe, stage, model, samples, Collator(pixels, int(tokenizer.pad_token_id)))
+    partial = finished.with_suffix(".partial")
+    save_model(model, str(partial))
+    partial.replace(finished)
+
+
+def fit(recipe: Recipe, stage: Stage, model: Any, samples: Sequence[Sample], collator: Collator) -> None:
+    """Train a model in place on the samples of one stage; goes on from the last checkpoint of the stage.
+
+    Args:
+        recipe: How to train, and where the checkpoints go.
+        stage: The stage's name and learning rates.
+        model: A `LlavaForConditionalGeneration`.
+        samples: Tokenized records.
+        collator: Makes batches of them.
+    """
+    folder = recipe.out / "checkpoints" / stage.name
     batches = plan_batches(samples, recipe.tuning.tokens_per_step, recipe.seed)
     _log.info(
         "stage %s: %d samples, %d tokens, %d steps",
@@ -84,15 +100,12 @@ def _train_stage(
         model=model,
         args=_arguments(recipe, stage, folder, len(batches)),
         train_dataset=samples,
-        data_collator=Collator(pixels, int(tokenizer.pad_token_id)),
+        data_collator=collator,
         callbacks=[_LogLoss(stage.name)],
     )
     trainer.batches = batches
     trainer.remove_callback(PrinterCallback)  # what it prints is logged, and stdout belongs to the caller
     trainer.train(resume_from_checkpoint=_last_whole_checkpoint(folder))
-    partial = finished.with_suffix(".partial")
-    save_model(model, str(partial))
-    partial.replace(finished)
 
 
 def _last_whole_checkpoint(folder: Path) -> str | None:

@@ -69,7 +69,10 @@ def test_a_directory_without_a_config_is_not_a_model(tmp_path: Path, config: str
 )
 def test_the_layout_of_the_original_code_is_refused_with_the_remedy(checkpoint: Path, config: dict[str, Any]) -> None:
     change(checkpoint, "config.json", **config)
-    with pytest.raises(CheckpointError, match="original LLaVA code, which would open with random weights; convert it"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"open with random weights; convert it with: llavaplus convert .*checkpoint checkpoint-hf$",
+    ):
         open_checkpoint(str(checkpoint))
 
 

@@ -15,6 +15,7 @@ from llavaplus_graph.protocol import V0, V1
         Dialect("v0", None, "wire", ()),
         Dialect("v1", "Sei höflich.", "skills", ("read_text", "tag_image"), grounded=True),
         Dialect("v1", "", "skills"),
+        Dialect("v0", picture="<im_start><image><im_end>"),
     ],
 )
 def test_what_is_saved_is_loaded(dialect: Dialect, tmp_path: Path) -> None:
@@ -46,6 +47,11 @@ def test_its_own_system_text_replaces_that_of_the_template() -> None:
     assert Dialect("v1", "").conversation.render([("human", "Q")]) == "USER: Q ASSISTANT:"
 
 
+def test_some_checkpoints_want_marks_around_a_picture() -> None:
+    marked = Dialect("v0", "S.", picture="<im_start><image><im_end>").conversation
+    assert marked.render([("human", "Q<image>")]) == "S.###Human: <im_start><image><im_end>\nQ###Assistant:"
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -58,6 +64,9 @@ def test_its_own_system_text_replaces_that_of_the_template() -> None:
         '{"names": "french"}',
         '{"skills": 3}',
         '{"colour": "red"}',
+        '{"picture": "<im_start><im_end>"}',
+        '{"picture": "<image><image>"}',
+        '{"picture": 3}',
         "\ud800".encode("utf-16", "surrogatepass").decode("latin-1"),
     ],
 )

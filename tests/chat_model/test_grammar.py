@@ -54,7 +54,7 @@ def allows(tokenizer: PreTrainedTokenizerFast, grammar: str, text: str) -> bool:
         logits = guide.mask(torch.zeros(len(tokenizer)))
         if logits[token] == float("-inf"):
             return False
-        guide.accept(token)
+        guide.take(token)
     return guide.finished
 
 

@@ -24,7 +24,7 @@ def allowed(tokenizer: Any, answer: str, results: list[dict[str, Any]], said: st
     for token in [*tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]:
         if guide.mask(torch.zeros(len(tokenizer)))[token] == float("-inf"):
             return False
-        guide.accept(token)
+        guide.take(token)
     return True
 
 

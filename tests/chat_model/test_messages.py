@@ -18,7 +18,7 @@ from langchain_core.messages import (
 from PIL import Image
 
 from llavaplus_graph.chat_model.dialect import Dialect
-from llavaplus_graph.chat_model.messages import Dialogue, ai_fields, read_messages, shorten
+from llavaplus_graph.chat_model.messages import Dialogue, ai_fields, message_text, read_messages, shorten
 from llavaplus_graph.errors import PictureError, ProtocolError
 from llavaplus_graph.protocol import V0, V1, Action, ParsedTurn, Turn
 
@@ -345,6 +345,28 @@ def test_names_of_the_original_become_names_of_skills_where_the_lmm_speaks_them(
     turn = ParsedTurn(Turn("", (Action("grounding_dino+sam", {}), Action("no_such", {})), ""))
     assert [call["name"] for call in fields(turn, WIRE).tool_calls] == ["segment_objects", "no_such"]
     assert [call["name"] for call in fields(turn, SKILLS).tool_calls] == ["grounding_dino+sam", "no_such"]
+
+
+def test_the_name_of_a_bound_tool_stays_as_it_is() -> None:
+    turn = ParsedTurn(Turn("", (Action("sam", {}), Action("ocr", {})), ""))
+    calls = ai_fields(turn, WIRE, finish_reason="stop", bound=["sam"])["tool_calls"]
+    assert [call["name"] for call in calls] == ["sam", "read_text"]
+
+
+@pytest.mark.parametrize(
+    ("message", "written"),
+    [
+        (HumanMessage([text("Q"), handle(), handle(OTHER)]), "<image>\n<image>\nQ"),
+        (SystemMessage("Be <image> kind."), "Be   kind."),
+        (AIMessage("A."), '"thoughts🤔" \n"actions🚀" []\n"value👉" A.\n'),
+        (
+            ToolMessage([text('{"texts": []}'), handle()], tool_call_id="1", name="read_text"),
+            "<image>\nread_text model outputs: {'texts': []}",
+        ),
+    ],
+)
+def test_a_message_can_be_written_by_itself(message: BaseMessage, written: str) -> None:
+    assert message_text(message, SKILLS).startswith(written)
 
 
 def test_an_answer_has_no_calls_and_no_empty_reasoning() -> None:

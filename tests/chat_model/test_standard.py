@@ -1,4 +1,4 @@
-"""LangChain's own suites. The LMM has learnt by heart what theirs want decided or copied; the rest is decoding."""
+"""LangChain's own suites, against weights that learnt what they ask, a script behind HTTP, and the bundled LMM."""
 
 from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -16,11 +16,14 @@ from langchain_tests.unit_tests import ChatModelUnitTests
 from PIL import Image
 
 from llavaplus_graph.chat_model import ChatLlavaPlus
+from llavaplus_graph.chat_model.dialect import Dialect
 from llavaplus_graph.protocol import Action, Turn, render_observation, render_turn
+from llavaplus_graph.testing import ChatServer, ScriptedEngine, listening
 
 WEATHER = "What is the weather in San Francisco, CA?"
 GET_WEATHER = Turn("Hm.", (Action("get_weather", {"location": "CA"}),), "Wait.")
 SUNNY = render_observation([("get_weather", {"message": "It's sunny."})], WEATHER)
+SPEAKS = Dialect(template="v1", system="", names="skills")
 JOKE = {"setup": "Who?", "punchline": "Me."}
 
 
@@ -55,6 +58,23 @@ def prepared(school: Callable[[Sequence[Any]], Path]) -> Path:
     return school([*lessons, (history, Turn("Hm.", (), "It's sunny."))])
 
 
+def answer(prompt: str, grammar: str | None) -> str:
+    """What the suite wants to hear, by the last thing said and the tools that may be called."""
+    question = prompt.rpartition("USER: ")[2].removesuffix(" ASSISTANT:").replace("<image>\n", "")
+    if not question.startswith(tuple(asked for asked, _ in ASKED)):
+        return render_turn(Turn("Hm.", (), "It is so."))
+    turns = [turn for asked, turn in ASKED if asked == question]
+    named = [turn for turn in turns if turn.actions and f'"{turn.actions[0].name}\\"' in str(grammar)]
+    free = Turn("Hm.", (), "Hi.")
+    return render_turn(named[0] if named else free)
+
+
+@pytest.fixture(scope="module")
+def scripted() -> Iterator[str]:
+    with listening(ChatServer(ScriptedEngine(answer), SPEAKS, name=None)) as address:
+        yield f"{address}/v1"
+
+
 @pytest.fixture(scope="module")
 def picture() -> Iterator[str]:
     """The address of a PNG on this machine."""
@@ -76,32 +96,10 @@ def picture() -> Iterator[str]:
         server.shutdown()
 
 
-class TestUnit(ChatModelUnitTests):
-    @pytest.fixture(autouse=True)
-    def _checkpoint(self, taught: Path) -> None:
-        self.directory = str(taught)
+class Suite(ChatModelIntegrationTests):
+    """The integration suite for a model that sees but fetches nothing by itself."""
 
-    @property
-    def chat_model_class(self) -> type[BaseChatModel]:
-        return ChatLlavaPlus
-
-    @property
-    def chat_model_params(self) -> dict[str, Any]:
-        return {"model": self.directory}
-
-    @property
-    def supports_image_inputs(self) -> bool:
-        return True
-
-    @property
-    def supports_image_tool_message(self) -> bool:
-        return True
-
-
-class TestIntegration(ChatModelIntegrationTests):
-    @pytest.fixture(autouse=True)
-    def _checkpoint(self, prepared: Path) -> None:
-        self.directory = str(prepared)
+    parameters: dict[str, Any]
 
     @pytest.fixture(autouse=True)
     def _loopback(self, picture: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +113,7 @@ class TestIntegration(ChatModelIntegrationTests):
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
-        return {"model": self.directory}
+        return self.parameters
 
     @property
     def supports_image_inputs(self) -> bool:
@@ -124,3 +122,98 @@ class TestIntegration(ChatModelIntegrationTests):
     @property
     def supports_image_tool_message(self) -> bool:
         return True
+
+
+class TestPrepared(Suite):
+    """The weights of a tiny LMM have learnt what the suite asks."""
+
+    @pytest.fixture(autouse=True)
+    def _checkpoint(self, prepared: Path) -> None:
+        self.parameters = {"model": str(prepared)}
+
+    @property
+    def supports_model_override(self) -> bool:
+        return False  # its weights are in the memory of this process
+
+
+class TestScripted(Suite):
+    """A script says what the suite wants to hear; everything between it and LangChain is ours, HTTP included."""
+
+    @pytest.fixture(autouse=True)
+    def _server(self, scripted: str) -> None:
+        self.parameters = {"model": "llavaplus", "base_url": scripted, "guided": "vllm", "speaks": SPEAKS}
+
+    @property
+    def model_override_value(self) -> str:
+        return "another"
+
+
+COPIES = "the bundled LMM does not copy a number of the question into an argument it has never seen"
+SEVERAL = "the bundled LMM, held to the only tool, calls it more than once where the suite wants one call"
+RAMBLES = "the bundled LMM finds no end to a free text about anything but pictures; the turn is cut off"
+REFUSES = "the bundled LMM has learnt to say that it cannot look up the weather instead of calling what looks it up"
+
+BEYOND_MINI = {
+    "test_tool_calling[model0]": COPIES,
+    "test_tool_calling[model1]": COPIES,
+    "test_tool_calling_async": COPIES,
+    "test_tool_calling_with_no_arguments": SEVERAL,
+    "test_tool_choice": RAMBLES,
+    "test_structured_output[typeddict]": RAMBLES,
+    "test_structured_output_async[typeddict]": RAMBLES,
+    "test_unicode_tool_call_integration": RAMBLES,
+    "test_agent_loop[model0]": REFUSES,
+    "test_agent_loop[model1]": REFUSES,
+}
+
+
+class TestMini(Suite):
+    """The bundled LMM has learnt vision skills and nothing of what the suite asks."""
+
+    @pytest.fixture(autouse=True)
+    def _bundled(self, request: pytest.FixtureRequest) -> None:
+        self.parameters = {"max_tokens": 256}
+        if reason := BEYOND_MINI.get(request.node.name):
+            request.applymarker(pytest.mark.xfail(reason=reason, strict=False))  # a better LMM may get it right
+
+    @property
+    def supports_model_override(self) -> bool:
+        return False
+
+
+class Unit(ChatModelUnitTests):
+    """The unit suite."""
+
+    parameters: dict[str, Any]
+
+    @property
+    def chat_model_class(self) -> type[BaseChatModel]:
+        return ChatLlavaPlus
+
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        return self.parameters
+
+    @property
+    def supports_image_inputs(self) -> bool:
+        return True
+
+    @property
+    def supports_image_tool_message(self) -> bool:
+        return True
+
+
+class TestUnitLocal(Unit):
+    @pytest.fixture(autouse=True)
+    def _checkpoint(self, taught: Path) -> None:
+        self.parameters = {"model": str(taught)}
+
+
+class TestUnitServed(Unit):
+    @pytest.fixture(autouse=True)
+    def _server(self) -> None:
+        self.parameters = {"model": "llavaplus", "base_url": "http://127.0.0.1:9/v1"}
+
+    @property
+    def init_from_env_params(self) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
+        return {"LLAVAPLUS_API_KEY": "key"}, self.parameters, {"api_key": "key"}

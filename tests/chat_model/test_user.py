@@ -3,12 +3,14 @@ import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from langchain_core.messages import HumanMessage
 from PIL import Image
 
 from llavaplus_graph.chat_model import user_message
 from llavaplus_graph.errors import PictureError
+from llavaplus_graph.geometry import Mask
 from llavaplus_graph.images import ImageStore
 
 RED = Image.new("RGB", (6, 4), "red")
@@ -90,6 +92,25 @@ def test_points_and_their_labels_follow_too(store: ImageStore) -> None:
     )
 
 
+def test_a_scribble_is_told_as_points_on_it(store: ImageStore) -> None:
+    line = [(0.1, 0.5), (0.7, 0.5)]
+    told = "\nThe input points are: [[0.2, 0.5], [0.4, 0.5], [0.6, 0.5]]"
+    assert words(user_message("Cut.", scribble=line, store=store)) == f"Cut.{told}"
+
+
+def test_a_scribble_joins_the_points_that_the_user_set(store: ImageStore) -> None:
+    message = user_message("Cut.", points=[(0.9, 0.9)], point_labels=[0], scribble=[(0.3, 0.4)], store=store)
+    assert words(message) == "Cut.\nThe input points are: [[0.9, 0.9], [0.3, 0.4]], the point labels are: [0, 1]"
+
+
+def test_a_mask_is_told_as_the_box_around_it(store: ImageStore) -> None:
+    region = np.zeros((100, 200), bool)
+    region[20:60, 50:100] = True
+    for scribble in (region, Mask.from_array(region), Image.fromarray(region)):
+        message = user_message("Cut.", scribble=scribble, store=store)
+        assert words(message) == "Cut.\nThe input boxes are: [[0.25, 0.2, 0.5, 0.6]]"
+
+
 @pytest.mark.parametrize(
     ("prompt", "complaint"),
     [
@@ -102,6 +123,7 @@ def test_points_and_their_labels_follow_too(store: ImageStore) -> None:
         ({"points": [(-0.1, 0.2)]}, "between 0 and 1"),
         ({"points": [(0.1, 0.2)], "point_labels": [1, 0]}, "1 points but 2 point labels"),
         ({"point_labels": [1]}, "0 points but 1 point labels"),
+        ({"scribble": [(0.1, 2.0)]}, "of the scribble must be"),
         ({"points": [(0.1, 0.2)], "point_labels": [2]}, r"point labels \[2\] must be 1 \(keep\) or 0"),
     ],
 )

@@ -7,6 +7,7 @@ from langchain_core.messages.tool import invalid_tool_call
 
 from llavaplus_graph.errors import ConfigError
 from llavaplus_graph.graph.lmm import Lmm
+from llavaplus_graph.graph.sight import Sight
 from llavaplus_graph.images import ImageStore
 from llavaplus_graph.testing import ScriptedLmm, call, plan, scripted_skill
 from llavaplus_graph.types import Tags
@@ -18,7 +19,7 @@ BROKEN_CALL = AIMessage("", invalid_tool_calls=[invalid_tool_call(name="tag_imag
 
 def ask(scripted: ScriptedLmm, *, may_act: bool = True, asynchronously: bool = False) -> AIMessage:
     skills = [scripted_skill("tag_image", Tags(tags=(), scores=()))]
-    lmm = Lmm(scripted, skills, ImageStore("memory://lmm"))
+    lmm = Lmm(scripted, skills, Sight(scripted, ImageStore("memory://lmm")))
     return asyncio.run(lmm.aask(ASKED, may_act=may_act)) if asynchronously else lmm.ask(ASKED, may_act=may_act)
 
 
@@ -59,11 +60,12 @@ def test_every_call_gets_an_id_of_its_own() -> None:
 
 def test_without_skills_the_model_is_asked_as_it_is() -> None:
     scripted = ScriptedLmm(["Hello."])
-    assert Lmm(scripted, [], ImageStore("memory://lmm")).ask(ASKED).text == "Hello."
+    assert Lmm(scripted, [], Sight(scripted, ImageStore("memory://lmm"))).ask(ASKED).text == "Hello."
     assert scripted.requests[0].tools == ()
 
 
 def test_a_model_that_cannot_call_tools_is_refused() -> None:
     skills = [scripted_skill("tag_image", Tags(tags=(), scores=()))]
+    speaker = FakeListChatModel(responses=["Hi"])
     with pytest.raises(ConfigError, match="FakeListChatModel cannot call tools"):
-        Lmm(FakeListChatModel(responses=["Hi"]), skills, ImageStore("memory://lmm"))
+        Lmm(speaker, skills, Sight(speaker, ImageStore("memory://lmm")))

@@ -2,6 +2,9 @@
 
 import base64
 import io
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from PIL import Image
 
 from llavaplus_graph.errors import LlavaPlusError, PictureError
+from llavaplus_graph.fetching import Fetcher
 from llavaplus_graph.graph import create_llavaplus_graph
 from llavaplus_graph.graph.intake import take_in
 from llavaplus_graph.images import ImageStore
@@ -20,6 +24,24 @@ def png(colour: str = "red") -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (8, 6), colour).save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+@contextmanager
+def fetcher_that_gets(*bodies: bytes) -> Iterator[Fetcher]:
+    """A fetcher for which every name is public, and every connection is answered with the next of these bodies."""
+    left = iter(bodies)
+    far_ends: list[socket.socket] = []
+
+    def connect(address: str, port: int, seconds: float) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        body = next(left)
+        theirs.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        far_ends.append(theirs)
+        return ours
+
+    yield Fetcher(resolve=lambda host, port: ["93.184.215.14"], connect=connect)
+    for end in far_ends:
+        end.close()
 
 
 B64 = base64.b64encode(png()).decode()
@@ -77,6 +99,23 @@ def test_a_picture_that_cannot_be_taken_in_is_told(tmp_path: Path, block: dict[s
         take_in([HumanMessage([block])], [], ImageStore(tmp_path))
 
 
+def test_a_url_is_fetched_where_that_is_allowed_and_only_a_picture_is_kept(tmp_path: Path) -> None:
+    store = ImageStore(tmp_path)
+    block = {"type": "image", "url": "http://example.org/a.png"}
+    with fetcher_that_gets(png(), b"<html>") as fetcher:
+        taken = take_in([HumanMessage([block])], [], store, fetcher)
+        assert taken.pictures == [store.put(png())]
+        with pytest.raises(PictureError, match="neither PNG, JPEG nor WEBP"):
+            take_in([HumanMessage([block])], [], store, fetcher)
+
+
+def test_the_graph_refuses_what_is_not_public_even_where_urls_are_fetched(tmp_path: Path) -> None:
+    graph = create_llavaplus_graph(ScriptedLmm([]), [], store=ImageStore(tmp_path), fetch_urls=True).compile()
+    block = {"type": "image_url", "image_url": {"url": "http://169.254.169.254/a.png"}}
+    with pytest.raises(PictureError, match="an address that is not public"):
+        graph.invoke({"messages": [HumanMessage([block])]})
+
+
 def test_a_conversation_needs_a_message(tmp_path: Path) -> None:
     with pytest.raises(LlavaPlusError, match="there is no message to answer"):
         take_in([], [], ImageStore(tmp_path))
@@ -111,7 +150,9 @@ def test_a_model_that_knows_no_handles_gets_pixels(tmp_path: Path) -> None:
     store, lmm = ImageStore(tmp_path), ScriptedLmm(["A red picture."], reads_handles=False)
     message = HumanMessage([{"type": "image", "file_id": store.put(png())}])
     out = create_llavaplus_graph(lmm, [], store=store).compile().invoke({"messages": [message]})
-    block = lmm.requests[0].messages[0].content[0]
+    blocks: Any = lmm.requests[0].messages[0].content
+    named, block = blocks
+    assert named == {"type": "text", "text": "image_1:"}
     assert isinstance(block, dict)
     assert Image.open(io.BytesIO(base64.b64decode(block["base64"]))).getpixel((0, 0)) == (255, 0, 0)
     assert "base64" not in repr(out)

@@ -16,7 +16,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from PIL import Image
 
 from llavaplus_graph.graph import create_llavaplus_graph, results_of
-from llavaplus_graph.graph.state import merge_results, newest_masks
+from llavaplus_graph.graph.state import merge_results, newest_masks, newest_scene
 from llavaplus_graph.images import ImageStore
 from llavaplus_graph.testing import ScriptedLmm, call, plan, scripted_skill
 from llavaplus_graph.types import Mask, Masks, SkillFailure, Tags, Texts
@@ -124,6 +124,8 @@ def test_a_result_that_comes_again_is_the_newest() -> None:
     assert list(merge_results({"a": first, "b": second}, {"a": first})) == ["b", "a"]
     assert newest_masks({"a": first, "b": second, "c": {"kind": "tags"}}) == second
     assert newest_masks({}) is None
+    assert newest_scene({"a": first, "b": {"kind": "scene_map"}, "c": second}) == {"kind": "scene_map"}
+    assert newest_scene({"a": first}) is None
 
 
 def test_results_of_a_turn_without_skills_are_none(tmp_path: Path) -> None:

@@ -7,6 +7,33 @@ import pytest
 from llavaplus_graph.images import ImageStore
 from llavaplus_graph.skills import SkillFactory
 from llavaplus_graph.types import SkillResult, parse_result
+from tests.tools.checkpoints import (  # noqa: F401  fixtures
+    blip,
+    blip2,
+    clip,
+    control_net,
+    florence,
+    inpainting,
+    pix2pix,
+    siglip,
+    siglip2_of_any_shape,
+    stable_diffusion,
+)
+from tests.tools.outlining_checkpoints import (  # noqa: F401  fixtures
+    dinov2,
+    dinov2_with_registers,
+    dinov3,
+    eomt,
+    grounding_dino,
+    mask2former,
+    mm_grounding_dino,
+    oneformer,
+    owlv2,
+    sam,
+    sam2,
+    sam2_of_the_hub,
+    upernet,
+)
 
 Ask = Callable[..., SkillResult]
 

@@ -1,4 +1,6 @@
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +10,8 @@ from PIL import Image, ImageDraw
 from llavaplus_graph.images import ImageStore
 from llavaplus_graph.types import Mask, Pictures, SkillFailure, SkillResult
 from llavaplus_tools import inpaint_region
+from llavaplus_tools._backends.diffusion import Painting
+from llavaplus_tools._backends.pool import ModelPool
 
 PAPER = (235, 230, 220)
 
@@ -61,7 +65,7 @@ def test_a_region_that_leaves_only_a_corner_can_be_filled(ask: Callable[..., Ski
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        pytest.param({"prompt": "a red balloon"}, "offline, inpaint_region can only erase", id="a prompt"),
+        pytest.param({"prompt": "a red balloon"}, "offline, inpaint_region can only erase", id="a prompt, no weights"),
         pytest.param({"mask": "latest"}, "segment one first", id="no mask in the conversation"),
         pytest.param({}, "segment one first", id="no mask at all"),
         pytest.param({"mask": Mask.from_array(np.zeros((48, 64)))}, "the mask is empty", id="nothing"),
@@ -86,3 +90,41 @@ def test_what_cannot_be_erased_is_told(
 def test_a_prompt_of_spaces_is_no_prompt(ask: Callable[..., SkillResult]) -> None:
     picture, spot = spotted()
     assert isinstance(ask(inpaint_region, image=picture, prompt="  ", mask=Mask.from_array(spot)), Pictures)
+
+
+@pytest.mark.parametrize("weights", ["stable_diffusion", "inpainting"])
+def test_a_prompt_is_painted_into_the_region_and_nowhere_else(
+    ask: Callable[..., SkillResult], store: ImageStore, request: pytest.FixtureRequest, weights: str
+) -> None:
+    picture, spot = spotted((64, 48))
+    pool, model = ModelPool(), str(request.getfixturevalue(weights))
+    skill = partial(inpaint_region, model=model, pool=pool, painting=Painting(steps=2, side=32))
+    result = ask(skill, image=picture, prompt={"caption": "a balloon"}, mask=Mask.from_array(spot))
+    assert isinstance(result, Pictures)
+    painted, before = np.asarray(store.get(result.handles[0])), np.asarray(picture)
+    assert painted.shape == before.shape
+    assert (painted[~spot] == before[~spot]).all()
+    assert (painted[spot] != before[spot]).mean() > 0.5
+    assert [(one.kind, one.idle) for one in pool.loaded()] == [("diffusion pipeline", True)]
+
+
+def test_a_painter_of_ones_own_gets_the_region_in_white(ask: Callable[..., SkillResult]) -> None:
+    picture, spot = spotted((64, 48))
+
+    def painter(prompt: str, **pictures: Image.Image) -> Image.Image:
+        assert prompt == "a balloon"
+        assert (np.asarray(pictures["mask"]) == 255 * spot).all()
+        return pictures["image"].rotate(180)
+
+    result = ask(
+        partial(inpaint_region, backend=painter), image=picture, prompt="a  balloon", mask=Mask.from_array(spot)
+    )
+    assert result.draw().tobytes() == picture.rotate(180).tobytes()
+
+
+def test_weights_that_cannot_paint_into_a_region_are_told(ask: Callable[..., SkillResult], pix2pix: Path) -> None:
+    picture, spot = spotted((64, 48))
+    skill = partial(inpaint_region, model=str(pix2pix))
+    result = ask(skill, image=picture, prompt="a balloon", mask=Mask.from_array(spot))
+    assert isinstance(result, SkillFailure)
+    assert "cannot paint into a region; choose the weights of a StableDiffusionPipeline" in result.error

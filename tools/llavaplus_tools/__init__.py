@@ -5,26 +5,21 @@ a skill first runs.
 """
 
 from llavaplus_graph.skills import SkillFactory
+from llavaplus_tools._backends.pool import Loaded, default_pool
+from llavaplus_tools.captioning import caption_and_detect, caption_image
 from llavaplus_tools.codes import read_codes
+from llavaplus_tools.detection import detect_objects
+from llavaplus_tools.editing import edit_image
+from llavaplus_tools.examples import segment_by_example
+from llavaplus_tools.generation import generate_from_layout, generate_image
+from llavaplus_tools.granularities import segment_at_granularities
 from llavaplus_tools.inpainting import inpaint_region
+from llavaplus_tools.knowledge import retrieve_knowledge
 from llavaplus_tools.reading import read_text
-from llavaplus_tools.segmentation import segment_region
+from llavaplus_tools.scenes import segment_scene
+from llavaplus_tools.segmentation import segment_objects, segment_region
+from llavaplus_tools.tagging import tag_and_detect, tag_image
 from llavaplus_tools.transforms import transform_image
-from llavaplus_tools.weighted import (
-    caption_and_detect,
-    caption_image,
-    detect_objects,
-    edit_image,
-    generate_from_layout,
-    generate_image,
-    retrieve_knowledge,
-    segment_at_granularities,
-    segment_by_example,
-    segment_objects,
-    segment_scene,
-    tag_and_detect,
-    tag_image,
-)
 
 SKILLS: tuple[SkillFactory, ...] = (
     detect_objects,
@@ -48,8 +43,15 @@ SKILLS: tuple[SkillFactory, ...] = (
 )
 """Every skill of this package, in the order of the catalogue."""
 
+
+def loaded_models() -> list[Loaded]:
+    """The models that skills of this process have loaded and share, least recently used first."""
+    return default_pool().loaded()
+
+
 __all__ = [
     "SKILLS",
+    "Loaded",
     "caption_and_detect",
     "caption_image",
     "detect_objects",
@@ -57,6 +59,7 @@ __all__ = [
     "generate_from_layout",
     "generate_image",
     "inpaint_region",
+    "loaded_models",
     "read_codes",
     "read_text",
     "retrieve_knowledge",

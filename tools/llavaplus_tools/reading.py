@@ -14,6 +14,7 @@ from llavaplus_graph.images import ImageStore, default_store
 from llavaplus_graph.skills import PictureArguments, catalogued, make_skill, picture_of
 from llavaplus_graph.types import Box, Texts
 from llavaplus_tools._backends.rapid import Line, read_lines
+from llavaplus_tools._backends.worker import apart
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 def read_text(
     *,
     store: ImageStore | None = None,
-    reader: Callable[[NDArray[np.uint8]], Sequence[Line]] = read_lines,
+    reader: Callable[[NDArray[np.uint8]], Sequence[Line]] | None = None,
+    isolated: bool = True,
 ) -> BaseTool:
     """The skill that reads every text in a picture.
 
@@ -30,8 +32,12 @@ def read_text(
         store: where handles lead; by default the store of the process.
         reader: gives the lines of an RGB picture in any order; by default RapidOCR, which reads Chinese and Latin
             script and holds its models (20 MB) inside its wheel. They load at the first reading and are shared.
+        isolated: RapidOCR runs in a process of its own, which is stopped at the skill's deadline and may break down
+            alone. A reader of one's own runs where it is called.
     """
     pictures = store if store is not None else default_store()
+    row = catalogued("read_text")
+    read = reader or (apart(read_lines, name=row.name, seconds=row.deadline) if isolated else read_lines)
 
     def run(image: str | Path | Image.Image) -> Texts:
         """Read all text in a picture: signs, pages, receipts, screens, labels.
@@ -39,7 +45,7 @@ def read_text(
         Returns the texts line by line, from top to bottom and in each line from left to right.
         """
         handle, picture = picture_of(image, pictures)
-        lines = [line for line in reader(np.asarray(picture)) if line.text.strip()]
+        lines = [line for line in read(np.asarray(picture)) if line.text.strip()]
         boxes = [upright_box(line.corners, picture.size) for line in lines]
         order = reading_order(boxes)
         return Texts(
@@ -49,7 +55,7 @@ def read_text(
             scores=tuple(min(1.0, max(0.0, float(lines[index].score))) for index in order),
         )
 
-    return make_skill(run, catalogued("read_text"), PictureArguments)
+    return make_skill(run, row, PictureArguments)
 
 
 def reading_order(boxes: Sequence[Box]) -> list[int]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from llavaplus_tools._backends.merging import levels_around
 from llavaplus_tools._backends.opencv import opencv
 from llavaplus_tools._backends.region_growing import grown_around
 
@@ -128,6 +129,57 @@ def cut_points(picture: NDArray[np.uint8], hints: Sequence[Hint]) -> NDArray[np.
         if hint.inside:
             whole[min(size[1] - 1, int(hint.y * size[1])), min(size[0] - 1, int(hint.x * size[0]))] = True
     return whole
+
+
+def cut_mask(
+    picture: NDArray[np.uint8], mask: NDArray[np.bool_], hints: Sequence[Hint] = ()
+) -> NDArray[np.bool_] | None:
+    """What a rough mask means: its edge moves to where the colours change.
+
+    Args:
+        picture: height x width x 3, RGB.
+        mask: height x width, not empty.
+        hints: points that are known to be inside or outside the region.
+
+    Returns:
+        Height x width, or None where colours do not tell the region from what is around it.
+    """
+    cv2 = opencv()
+    height, width = mask.shape
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    window = _window_around(picture, (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1))
+    left, top, right, bottom = window.place
+    part = mask[top:bottom, left:right].astype(np.uint8)
+    rough = cv2.resize(part, window.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    reach = max(3, int(0.35 * np.sqrt(rough.sum())))
+    core = cv2.distanceTransform(np.pad(rough, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    seeds = np.where(_spread(rough, reach), cv2.GC_PR_BGD, cv2.GC_BGD).astype(np.uint8)
+    seeds[rough] = cv2.GC_PR_FGD
+    seeds[core > 0.7 * core.max()] = cv2.GC_FGD
+    _plant(seeds, window, (width, height), hints)
+    region = _without_specks(_cut(window.pixels, seeds))
+    if (region & rough).sum() < 0.3 * rough.sum():
+        return None
+    return window.put_back(region, (height, width))
+
+
+def levels_at(picture: NDArray[np.uint8], hints: Sequence[Hint]) -> list[NDArray[np.bool_]]:
+    """Regions around the inner points, each inside the next, from the smallest that stands out to the largest.
+
+    Args:
+        picture: height x width x 3, RGB.
+        hints: at least one point inside the region.
+
+    Returns:
+        At least one, height x width each.
+    """
+    size = (picture.shape[1], picture.shape[0])
+    window = _window_around(picture, (0, 0, *size))
+    inner, outer = (
+        [window.column_and_row(hint.x, hint.y, size) for hint in hints if hint.inside is wanted]
+        for wanted in (True, False)
+    )
+    return [window.put_back(region, picture.shape[:2]) for region in levels_around(window.pixels, inner, outer)]
 
 
 def _pixels_of(box: tuple[float, float, float, float], size: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -1,4 +1,4 @@
-"""Doubles for tests of graphs and skills: an LMM and skills that do what a script says. Knows no weights.
+"""An LMM and skills that do what a script says. Knows no weights.
 
 Example:
     >>> from llavaplus_graph.types import Texts

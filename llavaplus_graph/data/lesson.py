@@ -1,0 +1,180 @@
+"""A lesson: a new skill and the ways in which people ask for it. Reads and checks both; teaches nobody."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from langchain_core.tools import BaseTool
+
+from llavaplus_graph.data.heldout import Question, plain_words
+from llavaplus_graph.data.phrasing import Phrasing, read_phrasings
+from llavaplus_graph.data.requests import make_request
+from llavaplus_graph.errors import ConfigError, DataError
+from llavaplus_graph.images import ImageStore
+from llavaplus_graph.skills import CATALOGUE, canonical_name, skill_info
+
+FEWEST = 20
+"""Phrasings below which nothing can be learned and measured."""
+
+_ENOUGH = 80
+_ALIKE = 0.6  # share of common words from which two phrasings say the same
+_HELD_OUT = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What is taught and what it is examined on.
+
+    Attributes:
+        tool: The new skill.
+        phrasings: Ways to ask for it that are trained.
+        held_out: Ways to ask for it that are only examined; none of them is trained.
+        warnings: What its author should know, a sentence each.
+    """
+
+    tool: BaseTool
+    phrasings: tuple[Phrasing, ...]
+    held_out: tuple[Phrasing, ...]
+    warnings: tuple[str, ...] = ()
+
+    def questions(self) -> list[Question]:
+        """Fill every held-out phrasing once and say which call it expects."""
+        requests = (make_request(p, random.Random(p.text), strength=0) for p in self.held_out)
+        return [Question(r.text, tuple((a.name, a.params) for a in r.actions)) for r in requests]
+
+
+def read_lesson(skill: Path, examples: Path, store: ImageStore, *, seed: int = 7) -> Lesson:
+    """Read the skill and its phrasings; a fifth of each family is held out for the examination.
+
+    Args:
+        skill: A Python file that makes one skill: a tool made by `make_skill`, or a factory `(*, store=None)` of one.
+        examples: Phrasings in the form of `data/phrasings/*.yaml`. `argument: NAME` says which argument the brackets
+            fill, where the skill takes more than one text.
+        store: Where the skill finds its pictures.
+        seed: Decides which phrasings are held out.
+
+    Raises:
+        ConfigError: If the file makes no skill, or its name or an alias is taken.
+        DataError: If the phrasings cannot be read, are for another skill or fewer than `FEWEST`.
+    """
+    tool = load_skill_file(skill, store)
+    phrasings = _phrasings(examples, tool)
+    kept, held = _split(phrasings, random.Random(seed))
+    return Lesson(tool, tuple(kept), tuple(held), tuple(_warnings(phrasings)))
+
+
+def load_skill_file(path: Path, store: ImageStore) -> BaseTool:
+    """Run a Python file and give the one skill that it makes.
+
+    Raises:
+        ConfigError: If there is no such file, it cannot be run, or it does not make exactly one skill.
+    """
+    module = _module(path)
+    made = {id(tool): tool for tool in _skills_in(module, store)}
+    if len(made) != 1:
+        names = ", ".join(tool.name for tool in made.values()) or "none"
+        raise ConfigError(f"{str(path)!r} must make exactly one skill with make_skill(); it makes {names}.")
+    (tool,) = made.values()
+    info = skill_info(tool)
+    taken = {row.name for row in CATALOGUE}
+    for name in (tool.name, *(info.wire_names if info else ())):
+        if name in taken or canonical_name(name):
+            raise ConfigError(f"the name {name!r} belongs to the skill {canonical_name(name)}; give yours another one.")
+    return tool
+
+
+def _module(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise ConfigError(f"there is no skill file {str(path)!r}; give the Python file that makes the skill.")
+    spec = spec_from_file_location(f"llavaplus_lesson_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"{str(path)!r} is not a Python file; the name must end in .py.")
+    module = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except ConfigError:
+        raise
+    # Whatever somebody's file does wrong becomes a sentence for its author.
+    except Exception as error:
+        raise ConfigError(f"{str(path)!r} cannot be run: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _skills_in(module: ModuleType, store: ImageStore) -> Iterator[BaseTool]:
+    own = [value for value in vars(module).values() if getattr(value, "__module__", None) == module.__name__]
+    factories = list(getattr(module, "SKILLS", ())) or [f for f in own if callable(f) and _is_factory(f)]
+    yield from (factory(store=store) for factory in factories)
+    if not factories:
+        yield from (value for value in vars(module).values() if isinstance(value, BaseTool) and skill_info(value))
+
+
+def _is_factory(value: Any) -> bool:
+    returned = getattr(value, "__annotations__", {}).get("return")
+    return returned is BaseTool or returned == "BaseTool"
+
+
+def _phrasings(path: Path, tool: BaseTool) -> list[Phrasing]:
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise DataError(f"The phrasings {str(path)!r} cannot be read: {error.strerror}.") from error
+    argument = _text_argument(tool)
+    read = [
+        replace(p, argument=(p.argument or argument) if "[" in p.text else None)
+        for p in read_phrasings(text, path.name)
+    ]
+    other = next((p.skill for p in read if p.skill != tool.name), tool.name)
+    if other != tool.name:
+        raise DataError(
+            f"{path.name} has phrasings for {other!r} and the file makes {tool.name!r}; set 'skill:' to it."
+        )
+    different = list({plain_words(p.text): p for p in read}.values())
+    if len(different) < FEWEST:
+        raise DataError(
+            f"{path.name} has {len(different)} different phrasings; at least {FEWEST} are needed, {_ENOUGH} are better."
+        )
+    return different
+
+
+def _text_argument(tool: BaseTool) -> str | None:
+    """Name the argument that brackets fill: the only text that the model gives besides pictures."""
+    texts = [name for name, schema in tool.args.items() if schema.get("type") == "string" and "image" not in name]
+    return texts[0] if len(texts) == 1 else None
+
+
+def _split(phrasings: Sequence[Phrasing], rng: random.Random) -> tuple[list[Phrasing], list[Phrasing]]:
+    families: dict[str, list[Phrasing]] = defaultdict(list)
+    for phrasing in phrasings:
+        families[phrasing.family].append(phrasing)
+    kept: list[Phrasing] = []
+    held: list[Phrasing] = []
+    for family in families.values():
+        shuffled = rng.sample(family, len(family))
+        count = round(_HELD_OUT * len(family) + rng.random() - 0.5) if len(family) > 1 else 0
+        held += shuffled[:count]
+        kept += shuffled[count:]
+    while len(held) < FEWEST // 5:
+        held.append(kept.pop(rng.randrange(len(kept))))
+    return kept, held
+
+
+def _warnings(phrasings: Sequence[Phrasing]) -> Iterator[str]:
+    if len(phrasings) < _ENOUGH:
+        yield f"{len(phrasings)} phrasings are few; with {_ENOUGH} and more the LMM understands what nobody wrote down."
+    words = [frozenset(plain_words(p.text)) for p in phrasings]
+    twins = sum(
+        any(len(a & b) >= _ALIKE * len(a | b) for b in words[:index] + words[index + 1 :])
+        for index, a in enumerate(words)
+    )
+    if twins > 0.3 * len(words):
+        yield (
+            f"{twins} of {len(words)} phrasings differ from another one in hardly a word; "
+            "other verbs, other orders and other reasons teach more than more of the same."
+        )
