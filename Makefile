@@ -29,7 +29,7 @@ demo: $(CORE)
 	@echo
 	$(ASK) llavaplus_graph/samples/qr.png "What does the QR code say?" --save out/demo
 	@echo
-	$(ASK) llavaplus_graph/samples/objects.png "Cut out the region in the box and then erase it." \
+	$(ASK) llavaplus_graph/samples/objects.png "Segment the region in the box and erase it." \
 	    --box 0.53,0.5,0.79,0.86 --save out/demo
 	@echo
 	$(ASK) llavaplus_graph/samples/photo.jpg "Rotate it by 90 degrees." --save out/demo

@@ -12,7 +12,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel
 
 from llavaplus_graph.chat_model.dialect import Dialect
-from llavaplus_graph.chat_model.grammar import Choice, ToolSpec, quoted, turn_grammar
+from llavaplus_graph.chat_model.grammar import Choice, ToolSpec, quoted, turn_grammar, turn_grammars
 from llavaplus_graph.chat_model.grounding import answer_rules
 from llavaplus_graph.chat_model.messages import Dialogue, written_name
 from llavaplus_graph.errors import ConfigError
@@ -83,13 +83,16 @@ class Binding:
             return f"several calls were planned ({len(actions)}) although one at a time was asked for"
         return None
 
-    def grammar(self, dialogue: Dialogue, dialect: Dialect, *, grounded: bool) -> str:
+    def grammars(
+        self, dialogue: Dialogue, dialect: Dialect, *, grounded: bool, apart: bool = False
+    ) -> tuple[str, ...]:
         """Write the grammar of the next turn.
 
         Args:
             dialogue: The conversation; quotations come from it.
             dialect: Decides by which names tools are called.
             grounded: Hold the answer's numbers and quotations to the results.
+            apart: Give it as several that all have to be followed, for an engine that keeps those it has compiled.
 
         Raises:
             ConfigError: If two tools have the same name in this dialect.
@@ -102,16 +105,15 @@ class Binding:
             if count > 1:
                 same = [own for own in self.names if written_name(own, dialect) == name]
                 raise ConfigError(f"The tools {' and '.join(same)} are both called {name!r} by this LMM; rename one.")
-        return turn_grammar(
-            tools,
-            choice=self.choice,
-            instruction=dialogue.instruction,
-            parallel=self.parallel,
-            only_call=written_name(self.only, dialect) if self.only else None,
-            answer=answer_rules("answer", dialogue.results, dialogue.instruction)
-            if grounded and dialogue.results
-            else (),
-        )
+        options: dict[str, Any] = {
+            "choice": self.choice,
+            "instruction": dialogue.instruction,
+            "parallel": self.parallel,
+            "only_call": written_name(self.only, dialect) if self.only else None,
+        }
+        if grounded and dialogue.results:
+            options["answer"] = answer_rules("answer", dialogue.results, dialogue.instruction)
+        return turn_grammars(tools, **options) if apart else (turn_grammar(tools, **options),)
 
 
 def specification(tool: Any) -> dict[str, Any]:

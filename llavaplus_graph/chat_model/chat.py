@@ -325,7 +325,7 @@ class ChatLlavaPlus(Together):
                 request.prompt,
                 request.pictures,
                 request.sampling,
-                request.grammar,
+                request.grammars,
                 whole=whole,
                 prefix_bytes=self.prefix_bytes,
             )
@@ -374,7 +374,9 @@ class ChatLlavaPlus(Together):
             turns=dialogue.turns,
             pictures=[self._picture(source) for source in dialogue.pictures],
             sampling=sampling,
-            grammar=self._binding(kwargs).grammar(dialogue, dialect, grounded=grounded) if self._guides else None,
+            grammars=self._binding(kwargs).grammars(dialogue, dialect, grounded=grounded, apart=self.base_url is None)
+            if self._guides
+            else (),
         )
 
     @property

@@ -4,6 +4,7 @@ Knows llguidance and logits, not what a grammar means or where logits come from.
 """
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -16,49 +17,68 @@ from llavaplus_graph.errors import ConfigError
 
 
 class Guide:
-    """Follows one generation through a grammar.
+    """Follows one generation through grammars, all of which allow what it takes.
 
     Args:
         tokenizer: The tokenizer of the LMM.
-        grammar: Lark grammar in llguidance's spelling.
+        grammars: Lark grammars in llguidance's spelling. One that comes again need not be compiled again.
 
     Raises:
-        ConfigError: If the grammar cannot be used.
+        ConfigError: If a grammar cannot be used.
     """
 
-    def __init__(self, tokenizer: Any, grammar: str) -> None:
-        self._matcher = _compiled(tokenizer, grammar).deep_copy()
-        self._bits = torch.zeros(-(-_wrapped(tokenizer).vocab_size // 32), dtype=torch.int32)
+    def __init__(self, tokenizer: Any, *grammars: str) -> None:
+        self._matchers = [_compiled(tokenizer, grammar).deep_copy() for grammar in grammars]
+        self._bits = torch.zeros(len(grammars), -(-_wrapped(tokenizer).vocab_size // 32), dtype=torch.int32)
 
     def take(self, token: int) -> bool:
         """Take a token if it may come next; otherwise nothing changes."""
-        return bool(self._matcher.try_consume_tokens([token]))
+        return self._take([token]) == 1
 
     def forced(self) -> list[int]:
         """Take the tokens that must come next, as the tokenizer itself would cut them; none where there is a choice."""
-        tokens = [int(token) for token in self._matcher.compute_ff_tokens()]
-        self._matcher.consume_tokens(tokens)
-        return tokens
+        found: list[int] = []
+        while fresh := next((tokens for matcher in self._matchers if (tokens := matcher.compute_ff_tokens())), None):
+            taken = self._take(fresh)
+            found += [int(token) for token in fresh[:taken]]
+            if taken < len(fresh):
+                break
+        return found
+
+    def _take(self, tokens: Sequence[int]) -> int:
+        """Take tokens as far as every grammar allows them; gives how many."""
+        allowed = list(tokens)
+        for matcher in self._matchers[1:]:
+            allowed = allowed[: matcher.validate_tokens(allowed)]
+        taken = int(self._matchers[0].try_consume_tokens(allowed)) if allowed else 0
+        for matcher in self._matchers[1:]:
+            matcher.consume_tokens(allowed[:taken])
+        return taken
 
     def mask(self, logits: Tensor) -> Tensor:
         """Set the logits (vocabulary,) of forbidden tokens to minus infinity, in place."""
         # llguidance.torch would do this too, but compiles it on first use: seconds, and a C++ compiler has to be there.
-        self._matcher.unsafe_compute_mask_ptr(self._bits.data_ptr(), self._bits.nbytes)
-        forbidden = ((self._bits[:, None] >> _SHIFTS) & 1).eq(0).flatten()[: len(logits)].to(logits.device)
+        for matcher, bits in zip(self._matchers, self._bits, strict=True):
+            matcher.unsafe_compute_mask_ptr(bits.data_ptr(), bits.nbytes)
+        allowed = self._bits[0]
+        for bits in self._bits[1:]:
+            allowed = allowed & bits
+        forbidden = ((allowed[:, None] >> _SHIFTS) & 1).eq(0).flatten()[: len(logits)].to(logits.device)
         logits[: len(forbidden)].masked_fill_(forbidden, float("-inf"))
         logits[len(forbidden) :] = float("-inf")
         return logits
 
     @property
     def finished(self) -> bool:
-        """Whether the grammar allows nothing more.
+        """Whether nothing more is allowed.
 
         Raises:
-            ConfigError: If following the grammar took too much.
+            ConfigError: If following a grammar took too much.
         """
-        if self._matcher.is_error():
-            raise _unusable(self._matcher.get_error())
-        return bool(self._matcher.is_stopped())
+        for matcher in self._matchers:
+            if matcher.is_error():
+                raise _unusable(matcher.get_error())
+        return any(matcher.is_stopped() for matcher in self._matchers)
 
 
 class Chooser:

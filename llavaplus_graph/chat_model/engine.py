@@ -50,7 +50,7 @@ class TransformersEngine:
         prompt: str,
         pictures: Sequence[Image.Image],
         sampling: Sampling,
-        grammar: str | None = None,
+        grammar: str | Sequence[str] | None = None,
         *,
         whole: bool = False,
         prefix_bytes: int = PREFIX_BYTES,
@@ -61,7 +61,7 @@ class TransformersEngine:
             prompt: The rendered conversation with one `<image>` a picture.
             pictures: RGB pictures in the order of their image tokens.
             sampling: How tokens are chosen and when to stop.
-            grammar: Lark grammar that the text must follow.
+            grammar: Lark grammar that the text must follow; of several, all.
             whole: Whether nobody looks at the pieces before the end; saves waking whoever waits for each.
             prefix_bytes: Most bytes that the beginnings of prompts may take after this one; 0 neither uses nor keeps
                 any.
@@ -84,7 +84,8 @@ class TransformersEngine:
                 f"The conversation takes {length} tokens, more than the LMM's {self._context}; "
                 "start a new one or drop old turns."
             )
-        guide = Guide(self.processor.tokenizer, grammar) if grammar else None
+        grammars = (grammar,) if isinstance(grammar, str) else grammar
+        guide = Guide(self.processor.tokenizer, *grammars) if grammars else None
         writer = Writer(self.processor.tokenizer, Stops(sampling.stop, sampling.answer_stop))
         row = Row(
             tokens=tokens,

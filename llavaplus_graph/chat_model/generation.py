@@ -35,14 +35,19 @@ class Request:
         turns: Speaker and text in order, pictures as `<image>`.
         pictures: RGB pictures in the order of their places in the turns.
         sampling: How tokens are chosen and when to stop.
-        grammar: Lark grammar that the continuation must follow; None leaves it free.
+        grammars: Lark grammars that the continuation must follow, all of them; without any it is free.
     """
 
     template: Template
     turns: Sequence[tuple[Literal["human", "gpt"], str]]
     pictures: Sequence[Image.Image]
     sampling: Sampling
-    grammar: str | None = None
+    grammars: Sequence[str] = ()
+
+    @property
+    def grammar(self) -> str | None:
+        """The grammar, for an engine that takes one."""
+        return self.grammars[0] if self.grammars else None
 
     @property
     def prompt(self) -> str:

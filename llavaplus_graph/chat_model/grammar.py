@@ -7,8 +7,9 @@ Writes Lark text for llguidance; pure, knows no tensors. One rule a tool:
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 from llavaplus_graph.chat_model.schemas import KEY, MARKS, STRING, value_rule
@@ -16,6 +17,7 @@ from llavaplus_graph.protocol import ACTIONS, THOUGHTS, VALUE
 
 _CHUNK = re.compile(r"\w+|\s+|[^\w\s]", re.UNICODE)
 _FREE = f"/[^{MARKS}]*/"
+_ANY = r"/(.|\n)*/"
 _THOUGHT = rf"/[^{MARKS}\n]{{0,400}}/"
 _COMPOSED = ("$ref", "anyOf", "oneOf", "allOf")
 _TRIMMED = r"/\S(.*\S)?/"  # a quotation neither begins nor ends with white space
@@ -23,6 +25,7 @@ _MOST_PHRASES = 6  # phrases of a quoted query, joined by " . "
 _LONGEST_INSTRUCTION = 4_000  # characters of the conversation that quotations may come from, newest last
 
 Choice = Literal["auto", "any", "none"]
+_Quoting = Literal["here", "elsewhere", "nowhere"]  # where quoted arguments are held to what the user said
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,41 @@ def turn_grammar(
         only_call: Name of the one tool that may be called.
         answer: Rules, the first of them called `answer`, that its text must follow; free text without them.
     """
+    quoting: _Quoting = "here" if _words(instruction) else "nowhere"
+    return _turn(tools, choice, parallel, only_call, quoting, instruction, answer)
+
+
+def turn_grammars(
+    tools: Sequence[ToolSpec],
+    *,
+    choice: Choice = "auto",
+    instruction: str = "",
+    parallel: bool = True,
+    only_call: str | None = None,
+    answer: Sequence[str] = (),
+) -> tuple[str, ...]:
+    """Write the same as several grammars that all have to be followed.
+
+    The first depends on the tools alone, so that it need not be compiled anew for every turn; the second, where there
+    is one, holds quotations and the answer to the conversation and is small. Takes what `turn_grammar` takes.
+    """
+    allowed = [tool for tool in tools if only_call in (None, tool.name) and choice != "none"]
+    keys = _quoted_keys(allowed) if _words(instruction) else []
+    if keys is None:
+        return (_turn(tools, choice, parallel, only_call, "here", instruction, answer),)
+    form = _form(json.dumps([(tool.name, tool.schema) for tool in tools]), choice, parallel, only_call, bool(keys))
+    return (form, _content(keys, instruction, answer)) if keys or answer else (form,)
+
+
+def _turn(
+    tools: Sequence[ToolSpec],
+    choice: Choice,
+    parallel: bool,
+    only_call: str | None,
+    quoting: "_Quoting",
+    instruction: str = "",
+    answer: Sequence[str] = (),
+) -> str:
     allowed = [tool for tool in tools if only_call in (None, tool.name)]
     rules = [
         f"start: {_lit(' ')}? {_lit(THOUGHTS + ' ')} THOUGHT "
@@ -66,10 +104,55 @@ def turn_grammar(
     some = f"{_lit('[')} call {several} {_lit(']')}"
     rules.append(f"actions: {some}" if choice == "any" else f"actions: {_lit('[]')} | {some}")
     rules += [f"call: {' | '.join(calls)}", f"STRING: {STRING}"]
-    spans = _span_rules(instruction) if any(map(_quotes, allowed)) else []
     for index, tool in enumerate(allowed):
-        rules += _tool_rules(index, tool, quotable=bool(spans))
+        rules += _tool_rules(index, tool, quoting)
+    spans = _span_rules(instruction) if quoting == "here" and any(map(_quotes, allowed)) else []
     return "\n".join([*rules, *spans])
+
+
+@lru_cache(maxsize=32)
+def _form(tools: str, choice: Choice, parallel: bool, only_call: str | None, quotes: bool) -> str:
+    """Write what a turn looks like, whatever the conversation is about; the tools come as JSON."""
+    specs = [ToolSpec(name, schema) for name, schema in json.loads(tools)]
+    return _turn(specs, choice, parallel, only_call, "elsewhere" if quotes else "nowhere")
+
+
+def _content(keys: Collection[str], instruction: str, answer: Sequence[str]) -> str:
+    """Write what the conversation has to do with a turn: quotations after certain keys, and the answer."""
+    parts = [f"until_{index} {_quotation(key, may_be_empty=True)}" for index, key in enumerate(keys)]
+    ends = [f"{json.dumps(key)}: " for key in keys]
+    return "\n".join(
+        [
+            f"start: {'part* ' if parts else ''}until_answer answer",
+            *([f"part: {' | '.join(parts)}"] if parts else []),
+            *(f"until_{index}[suffix={_lit(end)}]: {_ANY}" for index, end in enumerate(ends)),
+            f"until_answer[suffix={_lit(VALUE + ' ')}]: {_ANY}",
+            *(answer or [f"answer: {_FREE}"]),
+            *(_span_rules(instruction) if parts else []),
+        ]
+    )
+
+
+def _quoted_keys(tools: Sequence[ToolSpec]) -> list[str] | None:
+    """List the keys whose values are quotations; None if a key is one here and none there."""
+    keys, others = set(), set()
+    for tool in tools:
+        properties = tool.schema.get("properties") or {}
+        own = {name for name, schema in properties.items() if quoted(schema)}
+        keys |= own
+        others |= (set(properties) - own) | _inner_names([*tool.schema.values(), *properties.values()])
+    return sorted(keys) if not keys & others else None
+
+
+def _inner_names(schema: Any) -> set[str]:
+    """List the names of all properties inside a schema."""
+    if isinstance(schema, list):
+        return {name for inner in schema for name in _inner_names(inner)}
+    if not isinstance(schema, Mapping):
+        return set()
+    own = schema.get("properties")
+    names = set(own) if isinstance(own, Mapping) else set()
+    return names.union(*(_inner_names(inner) for inner in schema.values()))
 
 
 def quoted(schema: Mapping[str, Any] | bool) -> bool:
@@ -81,14 +164,14 @@ def _quotes(tool: ToolSpec) -> bool:
     return any(map(quoted, (tool.schema.get("properties") or {}).values()))
 
 
-def _tool_rules(index: int, tool: ToolSpec, *, quotable: bool) -> list[str]:
+def _tool_rules(index: int, tool: ToolSpec, quoting: _Quoting) -> list[str]:
     head = json.dumps({"API_name": tool.name, "API_params": {}})[:-3]
     rules = [f"call_{index}: {_lit(head)} params_{index} {_lit('}')}"]
     if any(key in tool.schema for key in _COMPOSED):
         return [*rules, f"params_{index}: {value_rule({'type': 'object', **tool.schema}, {})}"]
     properties = _image_last(tool.schema.get("properties") or {})
     missing = {name: True for name in tool.schema.get("required") or () if name not in properties}
-    return rules + _object_rules(index, tool.schema, {**properties, **missing}, quotable=quotable)
+    return rules + _object_rules(index, tool.schema, {**properties, **missing}, quoting)
 
 
 def _image_last(properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,7 +179,7 @@ def _image_last(properties: Mapping[str, Any]) -> dict[str, Any]:
     return dict(sorted(properties.items(), key=lambda item: item[0] == "image"))
 
 
-def _object_rules(index: int, schema: Mapping[str, Any], properties: Mapping[str, Any], *, quotable: bool) -> list[str]:
+def _object_rules(index: int, schema: Mapping[str, Any], properties: Mapping[str, Any], quoting: _Quoting) -> list[str]:
     """Write an object key by key, so that some of its values can be quotations; other keys where the schema wants.
 
     `rest_i_k` is what may follow key k once something was written, `open_i_k` what may follow while nothing was.
@@ -113,7 +196,7 @@ def _object_rules(index: int, schema: Mapping[str, Any], properties: Mapping[str
         )
         rules.append(f"open_{index}_{k}: {pair} rest_{index}_{k + 1}{skip_open}")
         rules.append(f"rest_{index}_{k}: {_lit(', ')} {pair} rest_{index}_{k + 1}{skip_rest}")
-        rules.append(f"{value}: {_value(properties[name], name, definitions, quotable)}")
+        rules.append(f"{value}: {_value(properties[name], name, definitions, quoting)}")
     return rules + _last_rules(index, names, schema.get("additionalProperties"), definitions)
 
 
@@ -133,23 +216,31 @@ def _last_rules(index: int, names: Sequence[str], others: Any, definitions: Mapp
     ]
 
 
-def _value(schema: Mapping[str, Any] | bool, name: str, definitions: Mapping[str, Any], quotable: bool) -> str:
-    if not (quotable and isinstance(schema, Mapping) and quoted(schema)):
+def _value(schema: Mapping[str, Any] | bool, name: str, definitions: Mapping[str, Any], quoting: _Quoting) -> str:
+    if quoting == "nowhere" or not isinstance(schema, Mapping) or not quoted(schema):
         return value_rule(schema, definitions)
+    may_be_empty = schema.get("default") == ""
+    if quoting == "elsewhere":
+        return value_rule({"type": "string", "minLength": 0 if may_be_empty else 1}, {})
+    return _quotation(name, may_be_empty)
+
+
+def _quotation(name: str, may_be_empty: bool) -> str:
     span = "QUERY" if name == "query" else "SPAN"
-    empty = f" | {_lit(chr(34) * 2)}" if schema.get("default") == "" else ""
-    return f"{_lit(chr(34))} {span} {_lit(chr(34))}{empty}"
+    return f"{_lit(chr(34))} {span}{'?' if may_be_empty else ''} {_lit(chr(34))}"
+
+
+def _words(instruction: str) -> list[str]:
+    """Cut what the user said into what a quotation is made of, escaped as in JSON."""
+    words = " ".join(instruction[-_LONGEST_INSTRUCTION:].split())
+    return [json.dumps(chunk)[1:-1] for chunk in _CHUNK.findall(words)]
 
 
 def _span_rules(instruction: str) -> list[str]:
-    words = " ".join(instruction[-_LONGEST_INSTRUCTION:].split())
-    chunks = [json.dumps(chunk)[1:-1] for chunk in _CHUNK.findall(words)]
-    if not chunks:
-        return []
     joined = " | ".join(' " . " '.join(["WORDS"] * count) for count in range(1, _MOST_PHRASES + 1))
     return [
         f"WORDS: STRETCH & {_TRIMMED}",
-        f"STRETCH: %regex {json.dumps({'substring_chunks': chunks}, ensure_ascii=False)}",
+        f"STRETCH: %regex {json.dumps({'substring_chunks': _words(instruction)}, ensure_ascii=False)}",
         "SPAN: WORDS",
         f"QUERY: {joined}",
     ]

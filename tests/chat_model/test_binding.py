@@ -64,17 +64,17 @@ def test_it_says_which_calls_must_not_be_made(binding: Binding, actions: list[Ac
 
 
 def test_a_tool_of_its_own_name_stays_apart_from_a_skill_of_the_same_wire_name() -> None:
-    assert "sam" in bound("segment_region").grammar(Dialogue(), WIRE, grounded=False)
+    assert "sam" in bound("segment_region").grammars(Dialogue(), WIRE, grounded=False)[0]
     with pytest.raises(ConfigError, match="sam and segment_region are both called 'sam'"):
-        bound("sam", "segment_region").grammar(Dialogue(), WIRE, grounded=False)
-    assert bound("sam", "segment_region").grammar(Dialogue(), SKILLS, grounded=False)
+        bound("sam", "segment_region").grammars(Dialogue(), WIRE, grounded=False)
+    assert bound("sam", "segment_region").grammars(Dialogue(), SKILLS, grounded=False)
 
 
 def test_an_answer_is_held_to_results_only_where_there_are_some() -> None:
     without, with_results = Dialogue(said=["Q"]), Dialogue(said=["Q"], results=[{"texts": ["STOP"]}])
-    assert "QUOTATION" not in bound("a").grammar(without, SKILLS, grounded=True)
-    assert "QUOTATION" not in bound("a").grammar(with_results, SKILLS, grounded=False)
-    assert "QUOTATION" in bound("a").grammar(with_results, SKILLS, grounded=True)
+    assert "QUOTATION" not in bound("a").grammars(without, SKILLS, grounded=True)[0]
+    assert "QUOTATION" not in bound("a").grammars(with_results, SKILLS, grounded=False)[0]
+    assert "QUOTATION" in bound("a").grammars(with_results, SKILLS, grounded=True)[0]
 
 
 def test_marks_of_quoted_arguments_survive_langchains_conversion() -> None:

@@ -1,6 +1,7 @@
 """What the grammar lets through, asked with a real tokenizer: every text is followed token by token."""
 
 import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -8,9 +9,10 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from llavaplus_graph.chat_model.decoding import Guide
-from llavaplus_graph.chat_model.grammar import Choice, ToolSpec, turn_grammar
+from llavaplus_graph.chat_model.grammar import Choice, ToolSpec, turn_grammar, turn_grammars
 from llavaplus_graph.errors import ConfigError
 
+Writer = Callable[..., str | tuple[str, ...]]
 INSTRUCTION = 'Find the café "cat" and the red\\blue dog'
 DETECT = ToolSpec(
     "detect_objects",
@@ -47,9 +49,9 @@ def turn(actions: str, thoughts: str = "I see.", value: str = "Fine.") -> str:
     return f' "thoughts🤔" {thoughts}\n"actions🚀" {actions}\n"value👉" {value}'
 
 
-def allows(tokenizer: PreTrainedTokenizerFast, grammar: str, text: str) -> bool:
+def allows(tokenizer: PreTrainedTokenizerFast, grammars: str | Sequence[str], text: str) -> bool:
     """Whether the tokens of a text, and the end after them, are never forbidden."""
-    guide = Guide(tokenizer, grammar)
+    guide = Guide(tokenizer, *([grammars] if isinstance(grammars, str) else grammars))
     for token in [*tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]:
         logits = guide.mask(torch.zeros(len(tokenizer)))
         if logits[token] == float("-inf"):
@@ -78,9 +80,16 @@ ACCEPTED = {
 }
 
 
+WRITERS = [turn_grammar, turn_grammars]
+"""The grammar of a turn as one, and as two that both have to be followed."""
+
+
+@pytest.mark.parametrize("write", WRITERS)
 @pytest.mark.parametrize("actions", ACCEPTED.values(), ids=ACCEPTED)
-def test_plans_that_fit_the_bound_tools_are_allowed(tokenizer: PreTrainedTokenizerFast, actions: str) -> None:
-    assert allows(tokenizer, turn_grammar(TOOLS, instruction=INSTRUCTION), turn(actions))
+def test_plans_that_fit_the_bound_tools_are_allowed(
+    tokenizer: PreTrainedTokenizerFast, actions: str, write: Writer
+) -> None:
+    assert allows(tokenizer, write(TOOLS, instruction=INSTRUCTION), turn(actions))
 
 
 REFUSED = {
@@ -107,9 +116,50 @@ REFUSED = {
 }
 
 
+@pytest.mark.parametrize("write", WRITERS)
 @pytest.mark.parametrize("actions", REFUSED.values(), ids=REFUSED)
-def test_plans_that_do_not_fit_are_forbidden(tokenizer: PreTrainedTokenizerFast, actions: str) -> None:
-    assert not allows(tokenizer, turn_grammar(TOOLS, instruction=INSTRUCTION), turn(actions))
+def test_plans_that_do_not_fit_are_forbidden(
+    tokenizer: PreTrainedTokenizerFast, actions: str, write: Writer
+) -> None:
+    assert not allows(tokenizer, write(TOOLS, instruction=INSTRUCTION), turn(actions))
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_answers_follow_their_rules(tokenizer: PreTrainedTokenizerFast, write: Writer) -> None:
+    grammar = write(TOOLS, instruction=INSTRUCTION, answer=["answer: /[a-z]+/"])
+    assert allows(tokenizer, grammar, turn(plan(call("detect_objects", query="cat")), value="fine"))
+    assert not allows(tokenizer, grammar, turn("[]", value="Fine"))
+
+
+def test_what_depends_on_the_tools_alone_stays_the_same_from_turn_to_turn() -> None:
+    first, second = (turn_grammars(TOOLS, instruction=words) for words in ("find the cat", "find the dog"))
+    assert first[0] == second[0]
+    assert first[1] != second[1]
+    assert len(first[1]) < len(first[0])
+    assert turn_grammars(TOOLS[1:2], instruction="cat") == turn_grammars(TOOLS[1:2], instruction="dog")
+    assert len(turn_grammars(TOOLS, choice="none", instruction="cat")) == 1
+
+
+MIXED: dict[str, dict[str, Any]] = {
+    "plain elsewhere": {"properties": {"query": {"type": "string"}}},
+    "inside another argument": {"properties": {"a": {"type": "object", "properties": {"query": {"type": "string"}}}}},
+    "in a definition": {
+        "properties": {"a": {"$ref": "#/$defs/A"}},
+        "$defs": {"A": {"type": "object", "properties": {"query": {"type": "string"}}}},
+    },
+}
+
+
+@pytest.mark.parametrize("schema", MIXED.values(), ids=MIXED)
+def test_a_key_that_is_quoted_in_one_place_only_is_free_in_the_other(
+    tokenizer: PreTrainedTokenizerFast, schema: dict[str, Any]
+) -> None:
+    tools = [DETECT, ToolSpec("other", schema)]
+    inner = {"query": "cow"}
+    params = inner if "query" in schema["properties"] else {"a": inner}
+    grammars = turn_grammars(tools, instruction=INSTRUCTION)
+    assert allows(tokenizer, grammars, turn(plan(call("other", **params))))
+    assert not allows(tokenizer, grammars, turn(plan(call("detect_objects", query="cow"))))
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,14 @@
 """Answers are held to what skills returned: numbers and quotations, nothing else."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-import torch
 from transformers import AutoTokenizer
 
 from llavaplus_graph.chat_model.checkpoints import bundled
 from llavaplus_graph.chat_model.decoding import Guide
-from llavaplus_graph.chat_model.grammar import turn_grammar
+from llavaplus_graph.chat_model.grammar import turn_grammar, turn_grammars
 from llavaplus_graph.chat_model.grounding import answer_rules
 
 
@@ -19,12 +19,19 @@ def tokenizer() -> Any:
 
 def allowed(tokenizer: Any, answer: str, results: list[dict[str, Any]], said: str = "") -> bool:
     """Tell whether the grammar lets an answer through, to its end."""
-    guide = Guide(tokenizer, turn_grammar([], answer=answer_rules("answer", results, said)))
+    rules = answer_rules("answer", results, said)
+    verdicts = [follows(tokenizer, [turn_grammar([], answer=rules)], answer)]
+    verdicts.append(follows(tokenizer, turn_grammars([], answer=rules), answer))
+    assert verdicts[0] == verdicts[1]
+    return verdicts[0]
+
+
+def follows(tokenizer: Any, grammars: Sequence[str], answer: str) -> bool:
+    guide = Guide(tokenizer, *grammars)
     text = f' "thoughts🤔" I know.\n"actions🚀" []\n"value👉" {answer}'
     for token in [*tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]:
-        if guide.mask(torch.zeros(len(tokenizer)))[token] == float("-inf"):
+        if not guide.take(token):
             return False
-        guide.take(token)
     return True
 
 

@@ -381,6 +381,7 @@ def test_the_process_has_one_pool_and_other_processes_can_see_what_it_holds(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert default_pool() is default_pool()
+    default_pool().unload()
     touch(default_pool(), A)
     assert [(held.kind, held.id, held.bytes) for held in held_models()] == [("linear", "one/a", KILO)]
     default_pool().unload()
