@@ -83,9 +83,7 @@ class Binding:
             return f"several calls were planned ({len(actions)}) although one at a time was asked for"
         return None
 
-    def grammars(
-        self, dialogue: Dialogue, dialect: Dialect, *, grounded: bool, apart: bool = False
-    ) -> tuple[str, ...]:
+    def grammars(self, dialogue: Dialogue, dialect: Dialect, *, grounded: bool, apart: bool = False) -> tuple[str, ...]:
         """Write the grammar of the next turn.
 
         Args:

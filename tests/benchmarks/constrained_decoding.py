@@ -82,7 +82,7 @@ def main() -> None:
 
 
 def validity(count: int) -> None:
-    """Let random weights plan with hostile tools and judge every turn; each is asked again until it comes to its end."""
+    """Let random weights plan with hostile tools and judge every turn; each is asked until it ends."""
     torch.set_num_threads(1)  # so small an LMM is slower on several
     engine, began = tiny_engine(), time.perf_counter()
     with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -238,9 +238,8 @@ def accuracy(part: str, limit: int | None) -> None:
         results = list(examine(lmm, tools, questions, store))
         skill, arguments = share(one.skill_right for one in results), share(one.arguments_right for one in results)
         name = "constrained" if constrained else "free"
-        print(
-            f"{name:12} {skill:7.1%} {arguments:10.1%} {ear.invalid:14} {ear.unfit:16} {time.perf_counter() - began:6.0f}"
-        )
+        seconds = time.perf_counter() - began
+        print(f"{name:12} {skill:7.1%} {arguments:10.1%} {ear.invalid:14} {ear.unfit:16} {seconds:6.0f}")
 
 
 if __name__ == "__main__":

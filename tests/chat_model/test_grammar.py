@@ -118,9 +118,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("write", WRITERS)
 @pytest.mark.parametrize("actions", REFUSED.values(), ids=REFUSED)
-def test_plans_that_do_not_fit_are_forbidden(
-    tokenizer: PreTrainedTokenizerFast, actions: str, write: Writer
-) -> None:
+def test_plans_that_do_not_fit_are_forbidden(tokenizer: PreTrainedTokenizerFast, actions: str, write: Writer) -> None:
     assert not allows(tokenizer, write(TOOLS, instruction=INSTRUCTION), turn(actions))
 
 
