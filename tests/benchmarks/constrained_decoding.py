@@ -11,8 +11,8 @@ import argparse
 import random
 import statistics
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -146,7 +146,7 @@ def cost(name: str, engine: TransformersEngine, rounds: int) -> None:
     ]
     questions = [question.text for question in held_out_questions("development")[:rounds]]
     shares: list[float] = []
-    spent: Counter[str] = Counter()
+    spent: dict[str, float] = defaultdict(float)
     tokens = 0
     for number, question in enumerate(questions):
         with timed() as parts:
@@ -157,7 +157,8 @@ def cost(name: str, engine: TransformersEngine, rounds: int) -> None:
             whole = time.perf_counter() - began
         if number:  # the first one warms up
             shares.append(sum(parts.values()) / whole)
-            spent.update({**parts, "all": whole})
+            for part, seconds in {**parts, "all": whole}.items():
+                spent[part] += seconds
             tokens += last.output_tokens
     each = ", ".join(
         f"{part} {spent[part] / len(shares) * 1e3:.2f} ms" for part in ("write", "compile", "follow", "all")
@@ -172,9 +173,9 @@ def consumed(engine: TransformersEngine, question: str, grammar: str) -> Piece:
 
 
 @contextmanager
-def timed() -> Iterator[Counter[str]]:
+def timed() -> Iterator[dict[str, float]]:
     """Take the time of what constrained decoding does beyond free decoding."""
-    parts: Counter[str] = Counter()
+    parts: dict[str, float] = defaultdict(float)
     watched: list[tuple[Any, str, str]] = [
         (Guide, "__init__", "compile"),
         (Guide, "forced", "follow"),
@@ -192,9 +193,9 @@ def timed() -> Iterator[Counter[str]]:
             setattr(owner, name, original)
 
 
-def stopwatch(original: Any, parts: Counter[str], part: str) -> Any:
+def stopwatch(original: Any, parts: dict[str, float], part: str) -> Any:
     """Wrap a method or a property so that its time is added up."""
-    call: Callable[..., Any] = original.fget if isinstance(original, property) else original
+    call: Any = original.fget if isinstance(original, property) else original
 
     def measured(*args: Any, **kwargs: Any) -> Any:
         began = time.perf_counter()
@@ -228,7 +229,7 @@ class Plans(BaseCallbackHandler):
 def accuracy(part: str, limit: int | None) -> None:
     """Ask the bundled LMM the held-out questions with a grammar and without."""
     store, tools = ImageStore("memory://benchmark"), load_skills()
-    questions = held_out_questions(part)[:limit]  # type: ignore[arg-type]  # one of its two parts
+    questions = held_out_questions(part)[:limit]
     schemas = {tool["function"]["name"]: tool["function"]["parameters"] for tool in map(specification, tools)}
     print(f"{len(questions)} questions of {part}")
     print(f"{'':12} {'skill':>7} {'arguments':>10} {'invalid plans':>14} {'unfit arguments':>16} {'s':>6}")

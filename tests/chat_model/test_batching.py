@@ -144,7 +144,7 @@ def test_prompts_of_about_one_length_are_read_in_one_pass(ignorant_engine: Trans
 
     def ask(pieces: Iterator[Piece]) -> str:
         door.wait()
-        return outcome(pieces)[0]
+        return str(outcome(pieces)[0])
 
     with watched(ignorant_engine) as passes, ThreadPoolExecutor(len(waiting)) as pool:
         next(stream)

@@ -148,7 +148,7 @@ def logits(tokenizer: PreTrainedTokenizerFast, **liked: float) -> torch.Tensor:
 
 
 def chosen(tokenizer: PreTrainedTokenizerFast, chooser: Chooser, scores: torch.Tensor) -> str:
-    return tokenizer.decode(chooser.choose(scores.clone(), int(scores.argmax())))
+    return str(tokenizer.decode(chooser.choose(scores.clone(), int(scores.argmax()))))
 
 
 def test_the_likeliest_token_is_chosen_or_the_likeliest_that_is_allowed(tokenizer: PreTrainedTokenizerFast) -> None:

@@ -182,4 +182,4 @@ def drawn(tokenizer: PreTrainedTokenizerFast, guide: Guide, rng: random.Random) 
         tokens += [rng.choice(left)]
         assert guide.take(tokens[-1])
         tokens += guide.forced()
-    return tokenizer.decode(tokens)
+    return str(tokenizer.decode(tokens))

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.tools import tool
 from PIL import Image
@@ -59,7 +60,8 @@ def passes(lmm: ChatLlavaPlus) -> Iterator[list[int]]:
 
 
 def test_every_way_to_ask_for_many_gives_what_one_by_one_gives(lmm: ChatLlavaPlus, store: ImageStore) -> None:
-    asked = conversations(store)
+    talks = conversations(store)
+    asked: list[LanguageModelInput] = [*talks]
     bound = lmm.bind_tools([read_text])
     expected = [plain(bound.invoke(messages)) for messages in asked]
     tools = bound.kwargs  # type: ignore[attr-defined]  # a binding
@@ -67,7 +69,7 @@ def test_every_way_to_ask_for_many_gives_what_one_by_one_gives(lmm: ChatLlavaPlu
     assert [plain(message) for message in asyncio.run(bound.abatch(asked))] == expected
     completed = dict(bound.batch_as_completed(asked))
     assert [plain(completed[index]) for index in range(len(asked))] == expected
-    for result in (lmm.generate(asked, **tools), asyncio.run(lmm.agenerate(asked, **tools))):
+    for result in (lmm.generate(talks, **tools), asyncio.run(lmm.agenerate(talks, **tools))):
         assert [plain(generations[0].message) for generations in result.generations] == expected  # type: ignore[union-attr]
 
 
@@ -91,7 +93,7 @@ def test_they_share_steps(clueless: ChatLlavaPlus, way: str) -> None:
 
 @pytest.mark.parametrize("most", [1, 3])
 def test_no_more_are_under_way_than_is_allowed(clueless: ChatLlavaPlus, most: int) -> None:
-    asked = [f"Tell me {number}." for number in range(9)]
+    asked: list[LanguageModelInput] = [f"Tell me {number}." for number in range(9)]
     with passes(clueless) as rows:
         clueless.batch(asked, {"max_concurrency": most}, max_tokens=20)
         asyncio.run(clueless.abatch(asked, {"max_concurrency": most}, max_tokens=20))
