@@ -74,7 +74,7 @@ def test_pictures_go_as_exact_data_uris_in_their_turns() -> None:
     ],
 )
 def test_a_grammar_goes_under_the_name_that_the_server_knows(guided: Guided | None, fields: dict[str, Any]) -> None:
-    asked = Request(V1, [("human", "Hello.")], [], Sampling(), LARK)
+    asked = Request(V1, [("human", "Hello.")], [], Sampling(), (LARK,))
     body = chat_body(asked, "lmm", guided)
     known = {"model", "messages", "max_tokens", "temperature", "top_p", "stream", "stream_options"}
     assert {name: value for name, value in body.items() if name not in known} == fields
