@@ -149,7 +149,7 @@ def test_generate_tells_the_runs_of_all_of_them(lmm: ChatLlavaPlus) -> None:
         [[HumanMessage("Hello.")], [HumanMessage("Both.")]], callbacks=[ear], run_id=first, tags=["t"]
     )
     assert result.run is not None
-    assert [run.run_id for run in result.run] == list(ear.began)
+    assert {run.run_id for run in result.run} == set(ear.began)  # who begins first is up to the threads
     assert result.run[0].run_id == first
     assert list(ear.began.values()) == [["t"], ["t"]]
     assert [len(generations) for generations in result.generations] == [1, 1]
