@@ -175,7 +175,7 @@ def pointing(facts: list[PictureFact]) -> list[Record]:
     few = ("read_text", "transform_image", "segment_objects", "segment_region", "segment_by_example", "inpaint_region")
     phrasings = [phrasing for phrasing in training_phrasings() if phrasing.skill in (*few, None)]
     composer = Composer(phrasings, facts, random.Random(3))
-    return [composer.conversation(f"mini-{number}", pictured=True) for number in range(900)]
+    return [composer.conversation(f"mini-{number}", pictured=True) for number in range(4_000)]
 
 
 def test_an_example_lies_in_the_picture_before_the_newest(pointing: list[Record]) -> None:
