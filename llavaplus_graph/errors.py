@@ -7,6 +7,7 @@
     ├── ProtocolError (ValueError)     something the wire format cannot express
     ├── DataError (ValueError)         a record that cannot be read
     ├── ConfigError (ValueError)       a configuration that cannot be used
+    ├── TrainingError                  a training that cannot go on
     ├── ServerError (ConnectionError)  an LMM's server that cannot be reached or broke off
     ├── DownloadError (ConnectionError)  weights that cannot be fetched
     └── MissingExtraError (ImportError)  an optional dependency that is not installed
@@ -52,6 +53,10 @@ class DataError(LlavaPlusError, ValueError):
 
 class ConfigError(LlavaPlusError, ValueError):
     """A configuration names something that does not exist or does not fit."""
+
+
+class TrainingError(LlavaPlusError):
+    """A training cannot go on; what had been saved is kept."""
 
 
 class ServerError(LlavaPlusError, ConnectionError):

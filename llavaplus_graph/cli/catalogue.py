@@ -30,6 +30,7 @@ class Row(TypedDict):
         weights: hub ids it needs, or would use instead of its offline backend.
         missing_weights: those that are not on this machine.
         missing_extra: the extra of this package that it needs and that is not installed.
+        needs: what it works on, where that has not been made, and after a colon the command that makes it.
         works: it can be asked right now.
     """
 
@@ -41,6 +42,7 @@ class Row(TypedDict):
     weights: list[str]
     missing_weights: list[str]
     missing_extra: str | None
+    needs: str | None
     works: bool
 
 
@@ -55,8 +57,13 @@ def run_skills(*, as_json: bool) -> None:
         names, arguments = ", ".join(row["wire_names"]), ", ".join(row["arguments"])
         table.add_row(row["name"], names, arguments, escape(availability(row)))
     _print(table)
+    print()
+    for row in found:
+        if row["needs"]:
+            what, _, command = row["needs"].partition(": ")
+            print(f"To make {what} for {row['name']} run: {command}")
     if any(row["missing_weights"] for row in found):
-        print("\nTo fetch the weights of a skill run: llavaplus skills fetch SKILL")
+        print("To fetch the weights of a skill run: llavaplus skills fetch SKILL")
 
 
 def run_loaded(*, as_json: bool) -> None:
@@ -90,10 +97,13 @@ def availability(row: Row) -> str:
         return "not installed"
     if row["missing_extra"]:
         return f"needs pip install 'llavaplus-graph[{row['missing_extra']}]'"
-    if row["missing_weights"] and not row["offline"]:
+    if row["needs"]:
+        return f"needs {row['needs'].partition(':')[0]}"
+    if row["missing_weights"]:
         sizes = [info.megabytes if (info := weights_info(id_)) else None for id_ in row["missing_weights"]]
-        return "needs weights" if None in sizes else f"needs weights, {sum(filter(None, sizes)):,} MB"
-    return "offline" if row["offline"] else "offline, with weights on this machine"
+        weights = "weights" if None in sizes else f"weights, {sum(filter(None, sizes)):,} MB"
+        return f"offline; does more with {weights}" if row["offline"] else f"needs {weights}"
+    return "offline, with weights on this machine" if row["weights"] else "offline"
 
 
 def _row(info: SkillInfo, arguments: list[str] | None) -> Row:
@@ -109,7 +119,8 @@ def _row(info: SkillInfo, arguments: list[str] | None) -> Row:
         "weights": list(info.weights),
         "missing_weights": missing,
         "missing_extra": info.extra if lacks else None,
-        "works": arguments is not None and (info.offline or not (missing or lacks)),
+        "needs": info.needs,
+        "works": arguments is not None and not info.needs and (info.offline or not (missing or lacks)),
     }
 
 

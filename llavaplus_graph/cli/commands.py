@@ -116,14 +116,27 @@ def build_knowledge(
 Recipe = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe, for example train/recipes/mini.yaml.")]
 
 
-def curate(recipe: Recipe) -> None:
-    """Make the instruction data of a recipe: pictures and conversations. Goes on where it was interrupted."""
-    lazy.training.run_curate(recipe)
+def curate(
+    spec: Annotated[
+        Path,
+        typer.Argument(metavar="SPEC.yaml", help="A spec of skills or of records, or a recipe.", show_default=False),
+    ],
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="Where a spec of skills is worked on: here, or on a Ray cluster.")
+    ] = "local",
+) -> None:
+    """Make instruction data: a labeller writes, the skills really run. Goes on where it was interrupted."""
+    lazy.curation.run_curation(spec, engine=engine)
 
 
-def finetune(recipe: Recipe) -> None:
-    """Train the LMM of a recipe on its data. Goes on where it was interrupted."""
-    lazy.training.run_finetune(recipe)
+def finetune(
+    recipe: Recipe,
+    show: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Only show N samples, with what is trained in ⟦brackets⟧.")
+    ] = 0,
+) -> None:
+    """Train an LMM by a recipe, from nothing or from a checkpoint. Goes on where it was interrupted."""
+    lazy.training.run_finetune(recipe, show=show)
 
 
 def learn(
@@ -136,11 +149,14 @@ def learn(
         str | None, typer.Option(metavar="DIR", help="The model directory that learns instead of the bundled LMM.")
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Ask at most so many questions about the old skills.")
+        int | None, typer.Option(min=1, help="Ask at most so many questions about the old skills, and the new one.")
     ] = None,
+    records: Annotated[
+        int, typer.Option(min=30, help="Conversations to train on; fewer are quicker and teach less.")
+    ] = 28_000,
 ) -> None:
     """Teach the LMM a new skill: make data by really running it, tune, and show what was known before and after."""
-    lazy.learning.run_learn(skill, examples, out, model=model, limit=limit)
+    lazy.learning.run_learn(skill, examples, out, model=model, limit=limit, records=records)
 
 
 def evaluate(

@@ -22,7 +22,7 @@ from llavaplus_graph.cli.words import Asked
 from llavaplus_graph.errors import ConfigError
 from llavaplus_graph.graph import create_llavaplus_graph, results_of
 from llavaplus_graph.images import ImageStore, default_store
-from llavaplus_graph.skills import load_skills
+from llavaplus_graph.skills import load_skills, prepare_skills
 from llavaplus_graph.types import SkillFailure
 
 ModelFactory = Callable[[str | None, ImageStore], BaseChatModel]
@@ -53,8 +53,9 @@ def run_ask(asked: Asked, *, make_model: ModelFactory | None = None, skills: Seq
         folder = Folder(asked.save, prefix=prefix, turn=1 + _questions_in(past))
         turn = _Turn(asked, past)
         turn.progress.begin("loading the LMM and the skills")
-        model = (make_model or _chat_llava_plus)(asked.model, store)
         tools = load_skills(store=store) if skills is None else skills
+        prepare_skills(tools)
+        model = (make_model or _chat_llava_plus)(asked.model, store)
         graph = create_llavaplus_graph(model, tools, store=store)
         app = graph.compile(checkpointer=thread.saver if thread else None)
         turn.take(app, message, thread.config if thread else None)

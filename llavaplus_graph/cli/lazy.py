@@ -15,13 +15,24 @@ if TYPE_CHECKING:
     from llavaplus_graph.cli import catalogue as catalogue
     from llavaplus_graph.cli import conversation as conversation
     from llavaplus_graph.cli import convert as convert
+    from llavaplus_graph.cli import curation as curation
     from llavaplus_graph.cli import examination as examination
     from llavaplus_graph.cli import fetching as fetching
     from llavaplus_graph.cli import knowledge as knowledge
     from llavaplus_graph.cli import learning as learning
     from llavaplus_graph.cli import training as training
 
-_SLOW = ("catalogue", "conversation", "convert", "examination", "fetching", "learning", "knowledge", "training")
+_SLOW = (
+    "catalogue",
+    "conversation",
+    "convert",
+    "curation",
+    "examination",
+    "fetching",
+    "learning",
+    "knowledge",
+    "training",
+)
 
 
 def __getattr__(name: str) -> object:

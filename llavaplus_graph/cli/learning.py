@@ -6,7 +6,7 @@ import json
 import logging
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -19,10 +19,13 @@ from llavaplus_graph.evaluate.planning import examine, report
 from llavaplus_graph.images import ImageStore
 from llavaplus_graph.skills import load_skills
 from llavaplus_graph.train.figure import draw_scores
-from llavaplus_graph.train.learn import Learned, Score, learn
+from llavaplus_graph.train.learn import STAGES, Learned, Score, learn
+
+_RECORDS = sum(stage.records for stage in STAGES)
+_PICTURES = 60  # a kind, for so many records; fewer records need fewer
 
 
-def run_learn(skill: Path, examples: Path, out: Path, *, model: str | None, limit: int | None) -> None:
+def run_learn(skill: Path, examples: Path, out: Path, *, model: str | None, limit: int | None, records: int) -> None:
     """Teaches, examines before and after, and writes ``OUT``, ``OUT/learned.json`` and ``OUT/learned.png``.
 
     Args:
@@ -30,7 +33,8 @@ def run_learn(skill: Path, examples: Path, out: Path, *, model: str | None, limi
         examples: ways to ask for it.
         out: the directory of the new checkpoint; must not exist.
         model: the checkpoint that learns; None is the bundled one.
-        limit: ask at most so many questions about the old skills.
+        limit: ask at most so many questions about the old skills, and about the new one.
+        records: conversations to train on.
 
     Raises:
         ConfigError: the skill file or `out` cannot be used.
@@ -45,7 +49,15 @@ def run_learn(skill: Path, examples: Path, out: Path, *, model: str | None, limi
         lesson = read_lesson(skill, examples, store)
         for warning in lesson.warnings:
             log.warning("%s", warning)
-        learned = learn(lesson, out, lambda base: _scores(base, lesson, store, limit), base=model)
+        stages = [replace(stage, records=max(1, records * stage.records // _RECORDS)) for stage in STAGES]
+        learned = learn(
+            lesson,
+            out,
+            lambda base: _scores(base, lesson, store, limit),
+            base=model,
+            stages=stages,
+            pictures=max(2, min(_PICTURES, _PICTURES * records // _RECORDS)),
+        )
     (out / "learned.json").write_text(json.dumps(_plain(learned), indent=2) + "\n", encoding="utf-8")
     draw_scores(learned.before, learned.after, lesson.tool.name, out / "learned.png")
     Console().print(_table(learned))
@@ -57,7 +69,7 @@ def _scores(base: str | None, lesson: Lesson, store: ImageStore, limit: int | No
     lmm = ChatLlavaPlus(model=base, store=store)
     tools = [*load_skills(store=store), lesson.tool]
     known = report(list(examine(lmm, tools, held_out_questions("development")[:limit], store)))
-    new = report(list(examine(lmm, tools, lesson.questions(), store)))
+    new = report(list(examine(lmm, tools, lesson.questions()[:limit], store)))
     return [Score(*row) for row in (*known, (lesson.tool.name, *new[0][1:]))]
 
 

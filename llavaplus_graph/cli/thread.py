@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from llavaplus_graph.cli.home import home
 from llavaplus_graph.errors import ConfigError
+from llavaplus_graph.graph.conversation import stored_messages
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -30,7 +31,10 @@ class Thread:
     def past(self) -> dict[str, Any]:
         """The conversation's state so far; empty when it is new."""
         found = self.saver.get_tuple(self.config)
-        return dict(found.checkpoint["channel_values"]) if found else {}
+        if found is None:
+            return {}
+        values = found.checkpoint["channel_values"]
+        return {**values, "messages": stored_messages(values.get("messages", []))}
 
 
 @contextmanager

@@ -69,11 +69,15 @@ def stage_records(recipe: Recipe, stage: Stage) -> Iterator[Record]:
     Raises:
         DataError: If they have not been curated; names the file that is missing.
     """
-    for shard in range(-(-stage.records // _SHARD)):
-        path = recipe.data / f"{stage.name}-{shard:03d}.jsonl"
+    for path in shard_files(recipe, stage):
         if not path.exists():
             raise DataError(f"There is no {str(path)!r}; run `llavaplus curate` with this recipe first.")
         yield from read_records(path)
+
+
+def shard_files(recipe: Recipe, stage: Stage) -> list[Path]:
+    """Name the files of a stage's records, in order."""
+    return [recipe.data / f"{stage.name}-{shard:03d}.jsonl" for shard in range(-(-stage.records // _SHARD))]
 
 
 def render_pictures(recipe: Recipe) -> list[PictureFact]:

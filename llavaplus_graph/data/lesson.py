@@ -125,7 +125,7 @@ def _phrasings(path: Path, tool: BaseTool) -> list[Phrasing]:
         text = path.read_text("utf-8")
     except OSError as error:
         raise DataError(f"The phrasings {str(path)!r} cannot be read: {error.strerror}.") from error
-    argument = _text_argument(tool)
+    argument = text_argument(tool)
     read = [
         replace(p, argument=(p.argument or argument) if "[" in p.text else None)
         for p in read_phrasings(text, path.name)
@@ -143,7 +143,7 @@ def _phrasings(path: Path, tool: BaseTool) -> list[Phrasing]:
     return different
 
 
-def _text_argument(tool: BaseTool) -> str | None:
+def text_argument(tool: BaseTool) -> str | None:
     """Name the argument that brackets fill: the only text that the model gives besides pictures."""
     texts = [name for name, schema in tool.args.items() if schema.get("type") == "string" and "image" not in name]
     return texts[0] if len(texts) == 1 else None

@@ -1,17 +1,10 @@
 """A recipe: one YAML file that says what data to make and how to train on them. Reads and checks; does neither."""
 
-import math
-import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import yaml
-
+from llavaplus_graph.data.fields import Document, build, read_yaml, within
 from llavaplus_graph.errors import ConfigError
-
-_NAME = re.compile(r"[\w-]+")
-_SHARES = ("answer_drills", "plan_drills", "sight_drills", "pictured", "final_rate", "warmup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +24,12 @@ class Stage:
 
     name: str
     records: int
-    answer_drills: float = 0.0
-    plan_drills: float = 0.0
-    sight_drills: float = 0.0
-    pictured: float = 0.0
+    answer_drills: float = within(0.0, 0, 1)
+    plan_drills: float = within(0.0, 0, 1)
+    sight_drills: float = within(0.0, 0, 1)
+    pictured: float = within(0.0, 0, 1)
     learning_rate: float = 1e-3
-    final_rate: float = 0.1
+    final_rate: float = within(0.1, 0, 1)
 
     @property
     def needs_pictures(self) -> bool:
@@ -63,15 +56,39 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
+class Eye:
+    """How the vision tower is trained alone, before any stage: rounds over the pictures, peak rate, pictures a step."""
+
+    epochs: int = 5
+    learning_rate: float = 1e-3
+    batch: int = 64
+
+
+@dataclass(frozen=True, slots=True)
 class Tuning:
-    """How to train: positions a step, warm-up share, weight decay, clipping, steps between saves and log lines."""
+    """How to train.
+
+    Attributes:
+        tokens_per_step: Positions of a batch, padding included.
+        warmup: Share of a stage's steps in which the rate rises.
+        weight_decay: Of AdamW.
+        clip: Largest norm of the gradients.
+        save_steps: Steps between checkpoints.
+        log_steps: Steps between log lines.
+        exam_steps: Steps between examinations on held-out instructions; 0 for none.
+        exam_questions: How many questions each asks.
+        tensorboard: Write what is logged for TensorBoard, too.
+    """
 
     tokens_per_step: int = 4_800
-    warmup: float = 0.03
+    warmup: float = within(0.03, 0, 1)
     weight_decay: float = 0.05
     clip: float = 1.0
     save_steps: int = 500
     log_steps: int = 20
+    exam_steps: int = within(0, 0)
+    exam_questions: int = 60
+    tensorboard: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +101,16 @@ class Recipe:
         pictures: Rendered pictures a kind.
         stages: The curriculum in order.
         shape: Size of the LMM that is made.
+        eye: How its vision tower is trained first; None leaves that to the stages.
         tuning: How it is trained.
     """
 
     out: Path
-    seed: int = 7
+    seed: int = within(7, 0)
     pictures: int = 1_000
     stages: tuple[Stage, ...] = ()
     shape: Shape = field(default_factory=Shape)
+    eye: Eye | None = None
     tuning: Tuning = field(default_factory=Tuning)
 
     @property
@@ -106,63 +125,35 @@ def load_recipe(path: Path) -> Recipe:
     Raises:
         ConfigError: If the file is missing, is not YAML, or has an unknown key or a value that cannot be; names it.
     """
-    try:
-        body = yaml.safe_load(path.read_text("utf-8"))
-    except OSError as error:
-        raise ConfigError(f"The recipe {str(path)!r} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The recipe {str(path)!r} is not YAML: {' '.join(str(error).split())}.") from error
+    return recipe_of(read_yaml(path))
+
+
+def recipe_of(document: Document) -> Recipe:
+    """Make the recipe that a file holds.
+
+    Raises:
+        ConfigError: If a key is unknown or a value cannot be; names file, line and key.
+    """
+    body, path = document.body, document.path
     if not isinstance(body, dict) or not isinstance(body.get("out"), str):
         raise ConfigError(f"The recipe {str(path)!r} needs at least the key 'out', the folder to write to.")
     stages = body.get("stages")
     if not isinstance(stages, list) or not stages:
-        raise ConfigError(f"{path}: 'stages' must be a list of at least one stage, not {stages!r}.")
-    recipe: Recipe = _build(
+        place = document.where(("stages",))
+        raise ConfigError(f"{place}: 'stages' must be a list of at least one stage, not {stages!r}.")
+    recipe: Recipe = build(
         Recipe,
-        {
-            **body,
+        document,
+        given={
             "out": Path(body["out"]),
-            "stages": tuple(_build(Stage, stage, path) for stage in stages),
-            "shape": _build(Shape, body.get("shape") or {}, path),
-            "tuning": _build(Tuning, body.get("tuning") or {}, path),
+            "stages": tuple(build(Stage, document, ("stages", index)) for index in range(len(stages))),
+            "shape": build(Shape, document, ("shape",)) if body.get("shape") else Shape(),
+            "eye": build(Eye, document, ("eye",)) if body.get("eye") else None,
+            "tuning": build(Tuning, document, ("tuning",)) if body.get("tuning") else Tuning(),
         },
-        path,
     )
     _check_together(recipe, path)
     return recipe
-
-
-def _build(kind: type[Any], values: Any, path: Path) -> Any:
-    name = kind.__name__.lower()
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: a {name} must be given by keys and values, not as {values!r}.")
-    known = {f.name: f for f in fields(kind)}
-    for key, value in values.items():
-        if key not in known:
-            raise ConfigError(f"{path}: unknown key {key!r} in {name}; known are {', '.join(known)}.")
-        wanted = _wanted(key, known[key].type, value)
-        if wanted:
-            raise ConfigError(f"{path}: {key!r} in {name} must be {wanted}, not {value!r}.")
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise ConfigError(f"{path}: {name} is incomplete: {error}.") from error
-
-
-def _wanted(key: str, kind: Any, value: Any) -> str:
-    """Say what a value would have to be; empty when it is that."""
-    if kind is str and not (isinstance(value, str) and _NAME.fullmatch(value)):
-        return "a name of letters, digits, - and _"
-    if kind == str | None and not isinstance(value, str | None):
-        return "a name"
-    if kind not in (int, float):
-        return ""
-    if isinstance(value, bool) or not isinstance(value, int if kind is int else int | float):
-        return "a whole number" if kind is int else "a number (with a point: 1.0e-3)"
-    least, most = (0, 1) if key in _SHARES else (0 if kind is float or key == "seed" else 1, math.inf)
-    if least <= value <= most:
-        return ""
-    return f"at least {least}" if most == math.inf else f"from {least} to {most}"
 
 
 def _check_together(recipe: Recipe, path: Path) -> None:
@@ -171,6 +162,7 @@ def _check_together(recipe: Recipe, path: Path) -> None:
     shape = recipe.shape
     problems = {
         "two stages have the same 'name'; their files would be the same": len(set(names)) < len(names),
+        "a stage cannot be called 'eye', which is the name of the eye's own checkpoint": "eye" in names,
         "the drills of a stage are more than all of its records; lower 'answer_drills'": any(
             stage.answer_drills + stage.plan_drills + stage.sight_drills > 1 + 1e-9 for stage in recipe.stages
         ),

@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,15 +39,18 @@ class Request:
         return self.actions[0] if self.actions else None
 
 
-def make_request(phrasing: Phrasing, rng: random.Random, *, strength: float = 1.0) -> Request:
+def make_request(
+    phrasing: Phrasing, rng: random.Random, *, strength: float = 1.0, value_of: Callable[[str], str] | None = None
+) -> Request:
     """Fill a phrasing, let somebody type it and work out the arguments it asks for.
 
     Args:
         phrasing: The authored line.
         rng: Source of chance.
         strength: How much the typing changes the text, see `as_typed`.
+        value_of: Gives the value of a slot; by default it is drawn from the vocabulary.
     """
-    filled = as_typed(fill(phrasing, Slots(rng)), rng, strength=strength)
+    filled = as_typed(fill(phrasing, value_of or Slots(rng)), rng, strength=strength)
     if phrasing.calls:
         calls = enumerate(phrasing.calls, start=1)
         actions = tuple(

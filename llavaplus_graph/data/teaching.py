@@ -41,7 +41,7 @@ class _Run:
 def lesson_records(
     lesson: Lesson, facts: Sequence[PictureFact], folder: Path, rehearsal: Composer, count: int, rng: random.Random
 ) -> Iterator[Record]:
-    """Compose the records of a lesson: a third about the new skill, two thirds about everything known before.
+    """Compose the records of a lesson: a quarter about the new skill, the others about everything known before.
 
     Args:
         lesson: What is taught.
@@ -57,9 +57,9 @@ def lesson_records(
     runs = _run_for_real(lesson, facts, folder, rng)
     for index in range(count):
         name = f"lesson-{index}"
-        if index % 3 == 0:
+        if index % 4 == 0:
             yield _new(name, lesson, facts, runs, rng)
-        elif index % 3 == 1:
+        elif index % 4 < 3:
             yield rehearsal.conversation(name, pictured=rng.random() < 0.7)
         else:
             drill = rng.choice([rehearsal.answer_drill, rehearsal.plan_drill, rehearsal.sight_drill])

@@ -1,80 +1,100 @@
-"""Fine-tuning by a recipe on `transformers.Trainer`: the curriculum in order, batches by tokens, resumable.
+"""Makes a new LMM by a recipe: the curriculum in order, from random weights to a directory that opens; resumable.
 
-Knows tokens, batches and the loss; what the conversations say is settled by curation.
+Knows what a recipe says; what the conversations say is settled by curation, and steps are left to `fitting`.
 """
 
+import copy
 import logging
-import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import torch
-from PIL import Image
-from safetensors.torch import load_model, save_model
-from torch.utils.data import DataLoader
-from transformers import LlavaProcessor, PreTrainedTokenizerFast, Trainer, TrainerCallback, TrainingArguments
-from transformers.trainer_callback import PrinterCallback
+from transformers import PreTrainedTokenizerFast
 
 from llavaplus_graph.chat_model.dialect import Dialect
-from llavaplus_graph.data.collate import IGNORED, Collator, Sample, tokenize
-from llavaplus_graph.data.curate import stage_records
+from llavaplus_graph.data.collate import Collator, Sample, tokenize
+from llavaplus_graph.data.curate import render_pictures, shard_files, stage_records
 from llavaplus_graph.data.recipe import Recipe, Stage
 from llavaplus_graph.protocol import Template
 from llavaplus_graph.skills import CATALOGUE
+from llavaplus_graph.train import provenance, ranks
 from llavaplus_graph.train.build import build_model, build_processor, export, image_tokens
+from llavaplus_graph.train.curve import draw_losses
+from llavaplus_graph.train.eye import teach_eye
+from llavaplus_graph.train.fitting import finish_stage, train_stage
+from llavaplus_graph.train.pixels import Pixels, make_collator
+from llavaplus_graph.train.report import Watch
+from llavaplus_graph.train.room import explained
+from llavaplus_graph.train.settings import settings_of
+from llavaplus_graph.train.state import WEIGHTS, read_weights
 from llavaplus_graph.train.vocabulary import train_tokenizer
 
 _log = logging.getLogger(__name__)
-_WINDOW = 3_000  # samples within which batches of similar length are formed
 _LEARNED_FROM = 60_000  # records that the tokenizer is learned from
 
 
-def finetune(recipe: Recipe) -> Path:
+def finetune(recipe: Recipe, watch: Watch | None = None) -> Path:
     """Train the LMM of a recipe and export it; an interrupted run goes on from its last checkpoint.
 
     Args:
         recipe: A recipe whose data have been curated.
+        watch: Who is told how it goes.
 
     Returns:
         The exported directory, ready for `ChatLlavaPlus(model=...)`.
+
+    Raises:
+        ConfigError: If a stage was trained by another recipe before.
+        DataError: If the data have not been curated.
+        TrainingError: If the loss is not a number or the disk is full.
     """
     started = time.monotonic()
-    dialect = Dialect(
-        template="v1", system="", names="skills", skills=tuple(info.name for info in CATALOGUE), grounded=True
-    )
-    tokenizer = _tokenizer(recipe, dialect.conversation)
+    watch = watch or Watch()
+    dialect = new_dialect()
+    with ranks.first_alone():
+        tokenizer = _tokenizer(recipe, dialect.conversation)
     processor = build_processor(recipe.shape, tokenizer)
-    pixels = Pixels(recipe.data, processor)
-    model = build_model(recipe.shape, tokenizer, recipe.seed)
-    model.set_attn_implementation("eager")  # on a CPU and at these lengths a third faster than the fused kernel
-    _log.info("%.2f million parameters", sum(p.numel() for p in model.parameters()) / 1e6)
-    for stage in recipe.stages:
-        _train_stage(recipe, stage, model, tokenizer, dialect.conversation, pixels)
-    target = recipe.out / "export"
-    export(model, processor, target)
-    dialect.save(target)
-    _log.info("exported to %s after %.0f minutes", target, (time.monotonic() - started) / 60)
-    return target
-
-
-def _train_stage(
-    recipe: Recipe, stage: Stage, model: Any, tokenizer: Any, template: Template, pixels: "Pixels"
-) -> None:
-    """Train one stage in place; a stage that is done is only loaded, one that was interrupted goes on."""
-    finished = recipe.out / "checkpoints" / stage.name / "model.safetensors"
-    if finished.exists():
-        load_model(model, finished)
-        _log.info("stage %s: done before", stage.name)
-        return
     seats = image_tokens(recipe.shape)
-    samples = [tokenize(record, tokenizer, template, seats) for record in stage_records(recipe, stage)]
-    fit(recipe, stage, model, samples, Collator(pixels, int(tokenizer.pad_token_id)))
-    partial = finished.with_suffix(".partial")
-    save_model(model, str(partial))
-    partial.replace(finished)
+    pixels = Pixels(recipe.data, processor)
+    collator = make_collator(processor, pixels, seats)
+    model = _new(recipe, tokenizer)
+
+    def publish(model: Any, target: Path) -> None:
+        export(model, processor, target)
+        dialect.save(target)
+
+    exam = watch.exam(
+        recipe.tuning.exam_steps, recipe.tuning.exam_questions, lambda now, at: publish(copy.deepcopy(now), at)
+    )
+    _log.info("%.2f million parameters", sum(p.numel() for p in model.parameters()) / 1e6)
+    before = _teach_eye(recipe, model, pixels)
+    for stage in recipe.stages:
+        folder = _folder(recipe, stage)
+        facts = _facts(recipe, stage, before)
+        before = provenance.digest(facts)
+        with ranks.first_alone():
+            provenance.check(folder, facts)
+        if not (folder / WEIGHTS).exists():
+            template = dialect.conversation
+            samples = [tokenize(record, tokenizer, template, seats) for record in stage_records(recipe, stage)]
+            settings = settings_of(recipe, stage)
+            trained = train_stage(settings, folder, model, samples, collator, watch.tell, exam)
+            finish_stage(trained, folder)
+            model = model if trained is model else _new(recipe, tokenizer)
+        else:
+            _log.info("stage %s: done before", stage.name)
+        read_weights(model, folder / WEIGHTS)
+    target = recipe.out / "export"
+    if ranks.rank() == 0:
+        with explained(target):
+            publish(model, target)
+        draw_losses([_folder(recipe, stage) for stage in recipe.stages], recipe.out / "loss.png")
+    _log.info("exported to %s after %.0f minutes", target, (time.monotonic() - started) / 60)
+    ranks.meet()
+    return target
 
 
 def fit(recipe: Recipe, stage: Stage, model: Any, samples: Sequence[Sample], collator: Collator) -> None:
@@ -87,158 +107,72 @@ def fit(recipe: Recipe, stage: Stage, model: Any, samples: Sequence[Sample], col
         samples: Tokenized records.
         collator: Makes batches of them.
     """
-    folder = recipe.out / "checkpoints" / stage.name
-    batches = plan_batches(samples, recipe.tuning.tokens_per_step, recipe.seed)
-    _log.info(
-        "stage %s: %d samples, %d tokens, %d steps",
-        stage.name,
-        len(samples),
-        sum(len(s.ids) for s in samples),
-        len(batches),
-    )
-    trainer = CurriculumTrainer(
-        model=model,
-        args=_arguments(recipe, stage, folder, len(batches)),
-        train_dataset=samples,
-        data_collator=collator,
-        callbacks=[_LogLoss(stage.name)],
-    )
-    trainer.batches = batches
-    trainer.remove_callback(PrinterCallback)  # what it prints is logged, and stdout belongs to the caller
-    trainer.train(resume_from_checkpoint=_last_whole_checkpoint(folder))
+    train_stage(settings_of(recipe, stage), _folder(recipe, stage), model, samples, collator)
 
 
-def _last_whole_checkpoint(folder: Path) -> str | None:
-    """Give the newest checkpoint with a state: the Trainer writes it last, so a save that was cut off has none."""
-    whole = [state.parent for state in folder.glob("checkpoint-*/trainer_state.json")]
-    return str(max(whole, key=lambda path: int(path.name.rpartition("-")[2]))) if whole else None
+def first_samples(recipe: Recipe) -> tuple[Iterator[Sample], Any]:
+    """Give the samples of the first stage as they would be trained, and the tokenizer that decodes them.
 
-
-class CurriculumTrainer(Trainer):
-    """A Trainer that takes its batches as planned and computes logits only where labels are."""
-
-    batches: Sequence[Sequence[int]]
-
-    def get_train_dataloader(self) -> DataLoader[Any]:
-        """Give the batches in the planned order."""
-        return DataLoader(self.train_dataset, batch_sampler=self.batches, collate_fn=self.data_collator)  # type: ignore[arg-type]  # a list of samples is a map-style dataset
-
-    def compute_loss(
-        self, model: Any, inputs: Mapping[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
-    ) -> Any:
-        """Mean cross-entropy over the trained positions."""
-        del num_items_in_batch
-        labels = inputs["labels"][:, 1:]
-        trained = labels != IGNORED
-        # accelerate casts only inside model.forward, which is not what is called here
-        with torch.autocast(labels.device.type, torch.bfloat16, enabled=self.args.bf16):
-            hidden = model.model(
-                input_ids=inputs["input_ids"], pixel_values=inputs.get("pixel_values"), use_cache=False
-            ).last_hidden_state
-            logits = model.lm_head(hidden[:, :-1][trained])
-        loss = torch.nn.functional.cross_entropy(logits.float(), labels[trained])
-        return (loss, {"logits": logits}) if return_outputs else loss
-
-
-class Pixels(Mapping[str, torch.Tensor]):
-    """Pictures as the vision tower takes them; decoded and resized once, kept as bytes."""
-
-    def __init__(self, root: Path, processor: LlavaProcessor) -> None:
-        self._root = root
-        self._images = processor.image_processor
-        self._kept: dict[str, torch.Tensor] = {}
-        self._mean = torch.tensor(self._images.image_mean).view(3, 1, 1)
-        self._std = torch.tensor(self._images.image_std).view(3, 1, 1)
-
-    def __getitem__(self, file: str) -> torch.Tensor:
-        """Give one picture, float32 of shape (3, height, width), normalised as the processor does."""
-        if file not in self._kept:
-            with Image.open(self._root / file) as picture:
-                plain = self._images(picture.convert("RGB"), do_rescale=False, do_normalize=False, return_tensors="pt")
-            self._kept[file] = plain["pixel_values"][0].round().clamp(0, 255).to(torch.uint8)
-        return (self._kept[file].float() / 255 - self._mean) / self._std
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._kept)
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-
-def plan_batches(samples: Sequence[Sample], tokens: int, seed: int) -> list[list[int]]:
-    """Group samples of similar length so that a padded batch holds at most `tokens` positions; gives their indices.
-
-    Args:
-        samples: The samples of a stage.
-        tokens: Positions a batch, padding included; a longer sample makes a batch of its own.
-        seed: Seeds the order.
+    Raises:
+        DataError: If the data have not been curated.
     """
-    rng = random.Random(seed)
-    order = list(range(len(samples)))
-    rng.shuffle(order)
-    batches: list[list[int]] = []
-    for start in range(0, len(order), _WINDOW):
-        window = sorted(order[start : start + _WINDOW], key=lambda index: len(samples[index].ids))
-        batches += _group([(index, len(samples[index].ids)) for index in window], tokens)
-    rng.shuffle(batches)
-    return batches
+    template = new_dialect().conversation
+    tokenizer = _tokenizer(recipe, template)
+    seats = image_tokens(recipe.shape)
+    records = stage_records(recipe, recipe.stages[0])
+    return (tokenize(record, tokenizer, template, seats) for record in records), tokenizer
 
 
-def _group(sized: Sequence[tuple[int, int]], tokens: int) -> list[list[int]]:
-    grouped: list[list[int]] = [[]]
-    for index, length in sized:
-        if grouped[-1] and (len(grouped[-1]) + 1) * length > tokens:
-            grouped.append([])
-        grouped[-1].append(index)
-    return grouped
+def new_dialect() -> Dialect:
+    """Say how an LMM that is made from nothing speaks."""
+    skills = tuple(info.name for info in CATALOGUE)
+    return Dialect(template="v1", system="", names="skills", skills=skills, grounded=True)
 
 
-class _LogLoss(TrainerCallback):
-    def __init__(self, stage: str) -> None:
-        self._stage = stage
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
-        del args, control
-        if logs and "loss" in logs:
-            _log.info(
-                "%s: step %d/%d loss %.4f rate %.2e",
-                self._stage,
-                state.global_step,
-                state.max_steps,
-                float(logs["loss"]),
-                float(logs["learning_rate"]),
-            )
+def _new(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> Any:
+    model = build_model(recipe.shape, tokenizer, recipe.seed)
+    model.set_attn_implementation("eager")  # on a CPU and at these lengths a third faster than the fused kernel
+    return model
 
 
-def _arguments(recipe: Recipe, stage: Stage, folder: Path, steps: int) -> TrainingArguments:
-    tuning = recipe.tuning
-    return TrainingArguments(
-        output_dir=str(folder),
-        max_steps=steps,
-        learning_rate=stage.learning_rate,
-        lr_scheduler_type="cosine_with_min_lr",
-        lr_scheduler_kwargs={"min_lr_rate": stage.final_rate},
-        warmup_steps=int(tuning.warmup * steps),
-        weight_decay=tuning.weight_decay,
-        max_grad_norm=tuning.clip,
-        adam_beta2=0.98,
-        optim="adamw_torch_fused",
-        bf16=True,
-        use_cpu=not torch.cuda.is_available(),
-        save_steps=tuning.save_steps,
-        save_total_limit=2,
-        logging_steps=tuning.log_steps,
-        report_to=[],
-        seed=recipe.seed,
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        dataloader_num_workers=0,
-    )
+def _teach_eye(recipe: Recipe, model: Any, pixels: Pixels) -> str:
+    """Train the eye first, where the recipe wants it, and give a digest of what decided on it."""
+    if recipe.eye is None:
+        return ""
+    folder = recipe.out / "checkpoints" / "eye"
+    facts = {
+        "eye": asdict(recipe.eye),
+        "shape": asdict(recipe.shape),
+        "pictures": recipe.pictures,
+        "seed": recipe.seed,
+    }
+    with ranks.first_alone():
+        provenance.check(folder, facts)
+        teach_eye(model.model.vision_tower, pixels, render_pictures(recipe), recipe.eye, recipe.seed, folder / WEIGHTS)
+    return provenance.digest(facts)
+
+
+def _folder(recipe: Recipe, stage: Stage) -> Path:
+    return recipe.out / "checkpoints" / stage.name
+
+
+def _facts(recipe: Recipe, stage: Stage, before: str) -> provenance.Facts:
+    data = provenance.fingerprint(shard_files(recipe, stage))
+    how = settings_of(recipe, stage).deciding()
+    return {
+        "stage": asdict(stage) | how,
+        "shape": asdict(recipe.shape),
+        "data": data,
+        "before": before,
+        "processes": ranks.count(),
+    }
 
 
 def _tokenizer(recipe: Recipe, template: Template) -> PreTrainedTokenizerFast:
     """Load the tokenizer of an interrupted run or learn it from the records of the first stage."""
     folder = recipe.out / "tokenizer"
+    data = provenance.fingerprint(shard_files(recipe, recipe.stages[0]))
+    provenance.check(folder, {"vocabulary": recipe.shape.vocabulary, "data": data})
     if (folder / "tokenizer.json").exists():
         loaded: PreTrainedTokenizerFast = PreTrainedTokenizerFast.from_pretrained(folder)
         return loaded

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 import llavaplus_graph
-from llavaplus_graph.data.recipe import Recipe, Shape, Stage, Tuning, load_recipe
+from llavaplus_graph.data.recipe import Eye, Recipe, Shape, Stage, Tuning, load_recipe
 from llavaplus_graph.errors import ConfigError
 
 STAGE = "stages: [{name: words, records: 10}]"
@@ -24,7 +24,7 @@ def test_the_shipped_recipe_loads() -> None:
 
 def test_what_a_recipe_leaves_out_has_a_default(tmp_path: Path) -> None:
     recipe = load_recipe(written(tmp_path, f"out: runs/x\n{STAGE}"))
-    assert recipe == Recipe(Path("runs/x"), 7, 1000, (Stage("words", 10),), Shape(), Tuning())
+    assert recipe == Recipe(Path("runs/x"), 7, 1000, (Stage("words", 10),), Shape(), None, Tuning())
 
 
 def test_what_a_recipe_says_is_taken(tmp_path: Path) -> None:
@@ -85,3 +85,14 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes("out: caf\xe9".encode("latin-1"))
     with pytest.raises(ConfigError, match=r"latin\.yaml' is not YAML"):
         load_recipe(tmp_path / "latin.yaml")
+
+
+def test_an_eye_is_trained_alone_only_where_the_recipe_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("out: run\nstages:\n  - {name: words, records: 10}\n", encoding="utf-8")
+    assert load_recipe(path).eye is None
+    path.write_text(path.read_text("utf-8") + "eye: {epochs: 2, batch: 16}\n", encoding="utf-8")
+    assert load_recipe(path).eye == Eye(epochs=2, learning_rate=1e-3, batch=16)
+    path.write_text("out: run\neye: {epochs: 2}\nstages:\n  - {name: eye, records: 10}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="cannot be called 'eye'"):
+        load_recipe(path)

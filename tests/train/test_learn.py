@@ -13,7 +13,7 @@ from llavaplus_graph.data.recipe import Stage
 from llavaplus_graph.errors import ConfigError
 from llavaplus_graph.skills import PictureArguments, SkillInfo, make_skill
 from llavaplus_graph.train.figure import draw_scores
-from llavaplus_graph.train.learn import Score, learn
+from llavaplus_graph.train.learn import Learned, Score, learn
 from llavaplus_graph.types import SkillResult, Tags
 
 
@@ -26,21 +26,32 @@ def lesson(name: str = "judge_mood") -> Lesson:
     return Lesson(make_skill(run, SkillInfo(name), PictureArguments), tuple(lines), ())
 
 
-def test_the_better_stage_is_kept_and_speaks_of_the_new_skill(tmp_path: Path) -> None:
-    shares = iter([0.0, 0.9, 0.4])
-    examined: list[str | None] = []
+def scores(known: float, taught: float) -> list[Score]:
+    return [Score("all", 100, known, known), Score("judge_mood", 10, taught, taught)]
 
-    def examine(base: str | None) -> list[Score]:
-        examined.append(base)
-        return [Score("all", 1, 1.0, 1.0), Score("judge_mood", 1, (share := next(shares)), share)]
 
+def taught(folder: Path, examinations: list[list[Score]]) -> Learned:
     stages = (Stage("first", records=12, learning_rate=1e-4), Stage("second", records=12, learning_rate=1e-4))
-    learned = learn(lesson(), tmp_path / "out", examine, stages=stages, pictures=1)
-    assert [score.call for score in learned.after] == [1.0, 0.9]
-    assert examined[0] is None
+    row = iter(examinations)
+    return learn(lesson(), folder / "out", lambda _: next(row), stages=stages, pictures=1)
+
+
+def test_the_better_stage_is_kept_and_speaks_of_the_new_skill(tmp_path: Path) -> None:
+    learned = taught(tmp_path, [scores(0.9, 0.0), scores(0.9, 0.8), scores(0.9, 0.4)])
+    assert learned.after == tuple(scores(0.9, 0.8))
     assert Dialect.load(tmp_path / "out").skills == (*Dialect.load(bundled()).skills, "judge_mood")
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert json.loads((tmp_path / "out" / "config.json").read_text("utf-8"))["model_type"] == "llava"
+
+
+def test_a_stage_that_forgets_is_worse_than_one_that_learned_a_little_less(tmp_path: Path) -> None:
+    learned = taught(tmp_path, [scores(0.9, 0.0), scores(0.8, 1.0), scores(0.89, 0.9)])
+    assert learned.after == tuple(scores(0.89, 0.9))
+
+
+def test_a_lesson_without_stages_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no stage to train"):
+        learn(lesson(), tmp_path / "out", lambda _: [], stages=())
 
 
 def test_what_exists_is_not_overwritten(tmp_path: Path) -> None:
