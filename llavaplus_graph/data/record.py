@@ -25,7 +25,8 @@ class Record:
         images: Picture files in the order of their image tokens; empty for text alone.
         conversations: The turns as they stand in the file.
         data_source: Where the record comes from.
-        extra: Keys that only the file knows, for example `image_id`; they are written back as they were.
+        extra: Keys that only the file knows, for example `image_id`, and values that it writes in another form, for
+            example a `unique_id` that is a number; they are written back as they were.
     """
 
     unique_id: str
@@ -39,8 +40,10 @@ class Record:
         body: dict[str, Any] = {"unique_id": self.unique_id}
         if self.images:
             body["image"] = self.images[0] if len(self.images) == 1 else list(self.images)
-        body |= {**self.extra, "data_source": self.data_source, "conversations": list(self.conversations)}
-        return json.dumps(body, ensure_ascii=False)
+        body |= self.extra
+        if self.data_source:
+            body.setdefault("data_source", self.data_source)
+        return json.dumps({**body, "conversations": list(self.conversations)}, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, line: str) -> "Record":
@@ -56,7 +59,8 @@ class Record:
             turns = tuple(_checked(turn) for turn in body["conversations"])
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(f"Not a record: {line[:80]!r} ({type(error).__name__}).") from error
-        return cls(str(body.get("unique_id", "")), images, turns, str(body.get("data_source", "")))
+        name, source = str(body.get("unique_id", "")), str(body.get("data_source") or "")
+        return cls(name, images, turns, source, unlike(body, name, images, source))
 
     def turns(self) -> list[tuple[Literal["human", "gpt"], str]]:
         """Give speaker and text of every turn, assistant turns merged into the wire format."""
@@ -64,6 +68,18 @@ class Record:
             ("human", turn["value"]) if turn["from"] == "human" else ("gpt", render_turn(gpt_turn(turn)))
             for turn in self.conversations
         ]
+
+
+def unlike(body: Mapping[str, Any], name: str, images: Sequence[str], source: str) -> dict[str, Any]:
+    """Give the keys and values of a record's JSON that `Record.to_json` would not write by itself, as they are."""
+    shown = list(images)
+    plain = {
+        "unique_id": [name],
+        "image": shown if len(shown) == 1 else [shown] if shown else [],
+        "data_source": [source],
+        "conversations": [body.get("conversations")],
+    }
+    return {key: value for key, value in body.items() if value not in plain.get(key, ())}
 
 
 def _checked(turn: Mapping[str, Any]) -> dict[str, Any]:

@@ -77,6 +77,11 @@ def draw_failure(skill: str, rng: random.Random) -> Content:
         f"{skill} needs the weights {weights}, which are not on this machine; "
         f"to fetch them run: llavaplus skills fetch {skill}"
     )
+    if skill == "retrieve_knowledge":
+        missing = (
+            "retrieve_knowledge has no collection to look in; "
+            "build one with: llavaplus knowledge build FOLDER --out DIR, then set LLAVAPLUS_KNOWLEDGE=DIR"
+        )
     sentence = rng.choice(
         [
             missing,
@@ -91,6 +96,8 @@ def draw_failure(skill: str, rng: random.Random) -> Content:
             f"{skill} failed unexpectedly.",
             f"{skill} cannot be called like this: {rng.choice(_ARGUMENTS)}: {_words(rng)}",
             f"{_words(rng)}; {_words(rng)}",
+            f"{skill}: {_words(rng)} must be {_words(rng)}, not {printed(rng)!r}.",
+            f"{_words(rng)}, {_words(rng)}: {_words(rng)}, {printed(rng)}",
             f"{printed(rng)} {_words(rng)}.",
         ]
     )

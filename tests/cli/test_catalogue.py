@@ -13,6 +13,7 @@ def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Nothing of the hub is here, and no process has loaded anything."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("LLAVAPLUS_KNOWLEDGE", raising=False)
     return tmp_path / "hub"
 
 
@@ -41,6 +42,8 @@ def test_the_table_says_what_works_on_a_bare_machine_and_what_to_do_for_the_rest
     assert told()["read_text"] == "offline"
     assert told()["detect_objects"] == "needs weights, 690 MB"
     assert told()["detect_objects"] in out
+    assert told()["retrieve_knowledge"] == "needs a collection"
+    assert "\nTo make a collection for retrieve_knowledge run: llavaplus knowledge build FOLDER --out DIR\n" in out
     assert out.endswith("To fetch the weights of a skill run: llavaplus skills fetch SKILL\n")
 
 
@@ -66,6 +69,7 @@ ROW: Row = {
     "weights": ["some/model"],
     "missing_weights": ["some/model"],
     "missing_extra": None,
+    "needs": None,
     "works": False,
 }
 
@@ -73,8 +77,11 @@ ROW: Row = {
 def test_what_is_missing_is_told_in_the_order_in_which_it_has_to_be_done() -> None:
     assert availability({**ROW, "installed": False}) == "not installed"
     assert availability({**ROW, "missing_extra": "generation"}) == "needs pip install 'llavaplus-graph[generation]'"
+    assert availability({**ROW, "needs": "a brush: buy brush"}) == "needs a brush"
     assert availability(ROW) == "needs weights"
-    assert availability({**ROW, "offline": True}) == "offline"
+    assert availability({**ROW, "offline": True}) == "offline; does more with weights"
+    assert availability({**ROW, "missing_weights": []}) == "offline, with weights on this machine"
+    assert availability({**ROW, "weights": [], "missing_weights": []}) == "offline"
 
 
 def test_nobody_holds_a_model_on_a_bare_machine(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,33 +6,19 @@ Knows how loosely those files are written (arXiv 2311.05437, appendix A and the 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from llavaplus_graph.data.record import Record
-from llavaplus_graph.errors import DataError, MissingExtraError
+from llavaplus_graph.data.record import Record, unlike
+from llavaplus_graph.data.sources.streaming import Tally as Tally
+from llavaplus_graph.data.sources.streaming import read_bodies
+from llavaplus_graph.errors import DataError
 from llavaplus_graph.protocol import IMAGE
 
 _SPEAKERS = {"human": "human", "user": "human", "gpt": "gpt", "assistant": "gpt"}
 _NO_SKILL = "The question can be answered from the picture and the conversation. No skill is needed."
-_OWN = ("unique_id", "image", "file_name", "data_source", "conversations")
-
-
-@dataclass(slots=True)
-class Tally:
-    """How many records were read and why others were not: reasons with their counts and the first id of each."""
-
-    kept: int = 0
-    dropped: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, str] = field(default_factory=dict)
-
-    def drop(self, reason: str, name: str) -> None:
-        """Count a record that cannot be used."""
-        self.dropped[reason] += 1
-        self.examples.setdefault(reason, name)
+NO_PICTURE = "its picture is in none of the folders"
 
 
 def read_released(
@@ -59,37 +45,15 @@ def read_released(
         MissingExtraError: If the extra `train` is not installed.
     """
     counted = tally if tally is not None else Tally()
-    try:
-        with path.open("rb") as file:
-            for number, body in enumerate(_bodies(file, path), start=1):
-                name = _name(body, number)
-                try:
-                    record = _record(body, name, images)
-                except DataError as reason:
-                    counted.drop(str(reason), name)
-                else:
-                    counted.kept += 1
-                    yield record
-                if progress is not None:
-                    progress(file.tell())
-    except OSError as error:
-        raise DataError(f"The records {str(path)!r} cannot be read: {error.strerror}.") from error
-
-
-def _bodies(file: BinaryIO, path: Path) -> Iterator[Any]:
-    try:
-        import ijson
-    except ImportError as error:
-        raise MissingExtraError("ijson", extra="train") from error
-    start = file.read(64).lstrip()[:1]
-    file.seek(0)
-    try:
-        if start == b"[":
-            yield from ijson.items(file, "item", use_float=True)
+    for number, body in enumerate(read_bodies(path, progress=progress), start=1):
+        name = _name(body, number)
+        try:
+            record = _record(body, name, images)
+        except DataError as reason:
+            counted.drop(str(reason), name)
         else:
-            yield from ijson.items(file, "", multiple_values=True, use_float=True)
-    except (ijson.JSONError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} stops being JSON near byte {file.tell()}: {' '.join(str(error).split())}.") from error
+            counted.kept += 1
+            yield record
 
 
 def _name(body: Any, number: int) -> str:
@@ -110,9 +74,9 @@ def _record(body: Any, name: str, images: Sequence[Path]) -> Record:
         raise DataError(f"it has {places} places for {len(names)} pictures")
     for each in names if images else ():
         if not any((root / each).is_file() for root in images):
-            raise DataError("its picture is in none of the folders")
-    extra = {key: value for key, value in body.items() if key not in _OWN}
-    return Record(name, tuple(names), tuple(turns), str(body.get("data_source") or ""), extra)
+            raise DataError(NO_PICTURE)
+    source = str(body.get("data_source") or "")
+    return Record(name, tuple(names), tuple(turns), source, unlike(body, name, names, source))
 
 
 def _turns(found: Any) -> list[dict[str, Any]]:
@@ -134,7 +98,8 @@ def _human(turn: Mapping[str, Any], first: bool) -> dict[str, Any]:
     if not isinstance(text, str | int | float):
         raise DataError("a turn has no text")
     # One family repeats the place of the picture inside the question that comes back with the result.
-    return {"from": "human", "value": str(text) if first else str(text).replace(f"{IMAGE}\n", "").replace(IMAGE, "")}
+    said = text if first else str(text).replace(f"{IMAGE}\n", "").replace(IMAGE, "")
+    return {**_rest(turn), "from": "human", "value": str(said)}
 
 
 def _gpt(turn: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,15 +111,25 @@ def _gpt(turn: Mapping[str, Any]) -> dict[str, Any]:
             actions = json.loads(actions or "[]")
         except ValueError as error:
             raise DataError("its actions are not JSON") from error
+    if isinstance(actions, Mapping):
+        actions = [actions]
+    if not isinstance(actions, list | None):
+        raise DataError("its actions are not a list")
     thoughts = turn.get("thoughts")
     if thoughts is None and actions is None:
         thoughts, actions = _NO_SKILL, []
     return {
+        **_rest(turn),
         "from": "gpt",
         "thoughts": str(thoughts or ""),
-        "actions": [_call(a) for a in actions or ()],
+        "actions": [_call(action) for action in actions or ()],
         "value": str(value),
     }
+
+
+def _rest(turn: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep the keys that only the file knows."""
+    return {key: value for key, value in turn.items() if key != "role"}
 
 
 def _call(action: Any) -> dict[str, Any]:

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +122,46 @@ def test_a_file_that_stops_in_the_middle_is_named_after_what_stood_before(tmp_pa
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.json' cannot be read"):
         next(read_released(tmp_path / "none.json"))
+
+
+def test_whatever_the_file_writes_in_its_own_way_is_written_back(tmp_path: Path) -> None:
+    odd = body(unique_id=1700000000.1, image=["a.jpg"], image_id="7", data_source=None, metadata={"x": [1, 2.5, None]})
+    odd["conversations"] = ({**ASKED, "turn": 1}, {**PLAN, "score": 0.30000000000000004})
+    (record,), _ = read(tmp_path, odd)
+    assert json.loads(record.to_json()) == json.loads(json.dumps(odd))
+    assert Record.from_json(record.to_json()) == record
+
+
+def test_actions_that_are_one_object_count_and_others_do_not(tmp_path: Path) -> None:
+    records, tally = read(
+        tmp_path, body(ASKED, {**PLAN, "actions": PLAN["actions"][0]}), body(ASKED, {**PLAN, "actions": 3})
+    )
+    assert [record.conversations[1]["actions"] for record in records] == [PLAN["actions"]]
+    assert dict(tally.dropped) == {"its actions are not a list": 1}
+
+
+MEMORY = """
+import resource, sys
+from pathlib import Path
+from llavaplus_graph.data.sources.released import Tally, read_released
+tally = Tally()
+records = read_released(Path(sys.argv[1]), tally=tally)
+for _ in range(2_000):
+    next(records)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for _ in records:
+    pass
+print(tally.kept, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_the_size_of_a_file_does_not_matter_for_memory(tmp_path: Path) -> None:
+    path = tmp_path / "large.json"
+    one = json.dumps(body(metadata={"text": "x" * 900}))
+    with path.open("w", encoding="utf-8") as out:
+        out.write("[" + ",".join([one] * 20_000) + "]")
+    assert path.stat().st_size > 24e6
+    done = subprocess.run([sys.executable, "-c", MEMORY, str(path)], check=True, capture_output=True, text=True)
+    kept, grown = map(int, done.stdout.split())
+    assert kept == 20_000
+    assert grown < 4_000  # kilobytes; the file held whole would take ten times its size
