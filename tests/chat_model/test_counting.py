@@ -8,7 +8,7 @@ from llavaplus_graph.chat_model.counting import context_length, picture_length, 
 
 
 def test_the_files_of_a_checkpoint_say_what_fits() -> None:
-    assert (context_length(bundled()), picture_length(bundled())) == (2048, 36)
+    assert (context_length(bundled()), picture_length(bundled())) == (2048, 64)
     assert text_length(bundled(), "read_text") == 1
 
 
