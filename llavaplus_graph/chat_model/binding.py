@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from llavaplus_graph.chat_model.dialect import Dialect
 from llavaplus_graph.chat_model.grammar import Choice, ToolSpec, quoted, turn_grammar, turn_grammars
-from llavaplus_graph.chat_model.grounding import answer_rules
+from llavaplus_graph.chat_model.grounding import answer_rules, held_arguments
 from llavaplus_graph.chat_model.messages import Dialogue, written_name
 from llavaplus_graph.errors import ConfigError
 from llavaplus_graph.protocol import Action
@@ -89,16 +89,19 @@ class Binding:
         Args:
             dialogue: The conversation; quotations come from it.
             dialect: Decides by which names tools are called.
-            grounded: Hold the answer's numbers and quotations to the results.
+            grounded: Hold the answer's numbers and quotations to the results, and numbers among the arguments of tools
+                that the LMM has not learned to those of the conversation.
             apart: Give it as several that all have to be followed, for an engine that keeps those it has compiled.
 
         Raises:
             ConfigError: If two tools have the same name in this dialect.
         """
-        tools = [
-            ToolSpec(written_name(function["name"], dialect), function.get("parameters") or {})
-            for function in self.functions
-        ]
+        tools = []
+        for function in self.functions:
+            schema = function.get("parameters") or {}
+            if grounded and dialect.skills and function["name"] not in dialect.skills:
+                schema = held_arguments(schema, dialogue.results, dialogue.instruction)
+            tools.append(ToolSpec(written_name(function["name"], dialect), schema))
         for name, count in Counter(tool.name for tool in tools).items():
             if count > 1:
                 same = [own for own in self.names if written_name(own, dialect) == name]

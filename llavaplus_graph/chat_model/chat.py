@@ -63,7 +63,8 @@ class ChatLlavaPlus(Together):
         seed: Makes sampling repeatable.
         stop: Texts that end what is said to the user; a plan is never cut off by them.
         constrained: Decode along the grammar of the bound tools, so that every turn is well formed.
-        grounded: Hold the numbers and quotations of an answer to what the skills returned; needs `constrained`.
+        grounded: Hold the numbers and quotations of an answer to what the skills returned, and numbers among the
+            arguments of tools that the checkpoint has not learned to those of the conversation; needs `constrained`.
             None leaves it to the checkpoint.
         store: Where handles lead to pictures; the default store when None.
         prefix_bytes: Most bytes in which the engine keeps what it computed for the beginnings of conversations, so that
@@ -107,7 +108,7 @@ class ChatLlavaPlus(Together):
     guided: Guided | None = None
     speaks: Dialect | Path | str | None = None
 
-    _opened: Any = PrivateAttr(default=None)
+    _opened: tuple["_State", Any] | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _served_by_name(self) -> Self:
@@ -165,14 +166,18 @@ class ChatLlavaPlus(Together):
     def _identifying_params(self) -> Mapping[str, Any]:
         fields = ["model", "temperature", "top_p", "max_tokens", "seed", "stop", "constrained", "grounded"]
         fields += ["base_url", "guided", *_LOADING]
-        folders = [self._directory, *([Path(self.adapter)] if self.adapter else [])]
-        weights = [
-            (path.name, path.stat().st_size, path.stat().st_mtime_ns)
-            for folder in folders
-            for path in sorted(folder.glob("*.safetensors"))
-        ]
         values = {name: getattr(self, name) for name in fields}
-        return {**values, "dialect": asdict(self.dialect), "weights": weights, "version": version("llavaplus-graph")}
+        files = list(self._state)
+        return {**values, "dialect": asdict(self.dialect), "files": files, "version": version("llavaplus-graph")}
+
+    @property
+    def _state(self) -> "_State":
+        """Tell checkpoints apart that were trained anew in the same place; that of the opened one stays as it was."""
+        if self._opened is not None:
+            return self._opened[0]
+        folders = [self._directory, *([Path(self.adapter).expanduser()] if self.adapter else [])]
+        files = [path for folder in folders for kind in _KINDS for path in sorted(folder.glob(kind))]
+        return tuple((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop, **kwargs)
@@ -391,11 +396,16 @@ class ChatLlavaPlus(Together):
 
     def _engine(self) -> Any:
         if self._opened is None:
+            state = self._state
             with _OPENING:
-                self._opened = _open_engine(self.model, self._loading)
-        return self._opened
+                self._opened = state, _open_engine(self.model, self._loading, state)
+        return self._opened[1]
 
 
+_State = tuple[tuple[str, int, int], ...]
+"""Name, bytes and time of the last change (nanoseconds) of the files that make a checkpoint what it is."""
+
+_KINDS = ("*.safetensors", "*.json")
 _LOADING = ("dtype", "device_map", "quantization", "attention", "adapter")
 
 # Two threads that ask for the same checkpoint at the same time must not load it twice.
@@ -403,7 +413,8 @@ _OPENING = threading.Lock()
 
 
 @lru_cache(maxsize=4)
-def _open_engine(model: str | None, loading: str) -> Any:
+def _open_engine(model: str | None, loading: str, state: _State) -> Any:
+    del state  # only tells a directory from what it was before somebody trained into it again
     check_directory(directory_of(model))
     from llavaplus_graph.chat_model.engine import TransformersEngine
 

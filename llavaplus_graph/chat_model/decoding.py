@@ -87,6 +87,7 @@ class Chooser:
     def __init__(self, sampling: Sampling, guide: Guide | None = None) -> None:
         self._sampling = sampling
         self._guide = guide
+        self._begun = False
         self._chance = torch.Generator().manual_seed(sampling.seed) if sampling.seed is not None else None
 
     def choose(self, logits: Tensor, likeliest: int) -> list[int]:
@@ -99,8 +100,10 @@ class Chooser:
         greedy = self._sampling.temperature <= 0
         if self._guide is None:
             return [likeliest if greedy else self._sample(logits)]
-        if opening := self._guide.forced():
-            return opening
+        if not self._begun:  # later, what must follow a token has come with it
+            self._begun = True
+            if opening := self._guide.forced():
+                return opening
         # What a trained LMM thinks likeliest is nearly always allowed; to ask for that one costs a twentieth of a mask.
         if greedy and self._guide.take(likeliest):
             return [likeliest, *self._guide.forced()]

@@ -17,10 +17,11 @@ from llavaplus_graph.protocol import ACTIONS, THOUGHTS, VALUE
 
 _CHUNK = re.compile(r"\w+|\s+|[^\w\s]", re.UNICODE)
 _FREE = f"/[^{MARKS}]*/"
-_ANY = r"/(.|\n)*/"
+_ANY = "/(?s:.*)/"
 _THOUGHT = rf"/[^{MARKS}\n]{{0,400}}/"
 _COMPOSED = ("$ref", "anyOf", "oneOf", "allOf")
-_TRIMMED = r"/\S(.*\S)?/"  # a quotation neither begins nor ends with white space
+_TRIMMED = "/[^ ](.*[^ ])?/"  # a quotation neither begins nor ends with white space, of which only blanks are left
+_MOST_CALLS = 8  # of one turn; an LMM that knows no tool for a wish would call for ever
 _MOST_PHRASES = 6  # phrases of a quoted query, joined by " . "
 _LONGEST_INSTRUCTION = 4_000  # characters of the conversation that quotations may come from, newest last
 
@@ -73,11 +74,10 @@ def turn_grammars(
     The first depends on the tools alone, so that it need not be compiled anew for every turn; the second, where there
     is one, holds quotations and the answer to the conversation and is small. Takes what `turn_grammar` takes.
     """
-    allowed = [tool for tool in tools if only_call in (None, tool.name) and choice != "none"]
-    keys = _quoted_keys(allowed) if _words(instruction) else []
+    described = json.dumps([(tool.name, tool.schema) for tool in tools])
+    form, keys = _form(described, choice, parallel, only_call, bool(_words(instruction)))
     if keys is None:
         return (_turn(tools, choice, parallel, only_call, "here", instruction, answer),)
-    form = _form(json.dumps([(tool.name, tool.schema) for tool in tools]), choice, parallel, only_call, bool(keys))
     return (form, _content(keys, instruction, answer)) if keys or answer else (form,)
 
 
@@ -100,7 +100,8 @@ def _turn(
     if not calls:
         rules.append(f"actions: {_lit('[]')}")
         return "\n".join(rules)
-    several = f"({_lit(', ')} call)*" if parallel else ""
+    again = parallel and (len(allowed) > 1 or not _always_the_same(allowed[0]))
+    several = f"({_lit(', ')} call){{0,{_MOST_CALLS - 1}}}" if again else ""
     some = f"{_lit('[')} call {several} {_lit(']')}"
     rules.append(f"actions: {some}" if choice == "any" else f"actions: {_lit('[]')} | {some}")
     rules += [f"call: {' | '.join(calls)}", f"STRING: {STRING}"]
@@ -111,10 +112,18 @@ def _turn(
 
 
 @lru_cache(maxsize=32)
-def _form(tools: str, choice: Choice, parallel: bool, only_call: str | None, quotes: bool) -> str:
-    """Write what a turn looks like, whatever the conversation is about; the tools come as JSON."""
+def _form(
+    tools: str, choice: Choice, parallel: bool, only_call: str | None, said: bool
+) -> tuple[str, Collection[str] | None]:
+    """Write what a turn looks like, whatever the conversation is about; the tools come as JSON.
+
+    Returns:
+        The grammar, and the keys whose values are quotations where the user said something; see `_quoted_keys`.
+    """
     specs = [ToolSpec(name, schema) for name, schema in json.loads(tools)]
-    return _turn(specs, choice, parallel, only_call, "elsewhere" if quotes else "nowhere")
+    allowed = [tool for tool in specs if only_call in (None, tool.name) and choice != "none"]
+    keys = _quoted_keys(allowed) if said else []
+    return _turn(specs, choice, parallel, only_call, "elsewhere" if keys else "nowhere"), keys
 
 
 def _content(keys: Collection[str], instruction: str, answer: Sequence[str]) -> str:
@@ -127,7 +136,7 @@ def _content(keys: Collection[str], instruction: str, answer: Sequence[str]) -> 
             *([f"part: {' | '.join(parts)}"] if parts else []),
             *(f"until_{index}[suffix={_lit(end)}]: {_ANY}" for index, end in enumerate(ends)),
             f"until_answer[suffix={_lit(VALUE + ' ')}]: {_ANY}",
-            *(answer or [f"answer: {_FREE}"]),
+            *(answer or [f"answer: {_ANY}"]),  # the form sees to it that it holds no mark
             *(_span_rules(instruction) if parts else []),
         ]
     )
@@ -158,6 +167,14 @@ def _inner_names(schema: Any) -> set[str]:
 def quoted(schema: Mapping[str, Any] | bool) -> bool:
     """Tell whether an argument is to be quoted from the user's words."""
     return isinstance(schema, Mapping) and bool(schema.get("x-quoted"))
+
+
+def _always_the_same(tool: ToolSpec) -> bool:
+    """Tell whether there is but one call of a tool, so that a second would only repeat it."""
+    properties, required = tool.schema.get("properties") or {}, tool.schema.get("required") or ()
+    if set(properties) != set(required) or any(tool.schema.get(key) for key in ("additionalProperties", *_COMPOSED)):
+        return False
+    return all(isinstance(value, Mapping) and len(value.get("enum") or ()) == 1 for value in properties.values())
 
 
 def _quotes(tool: ToolSpec) -> bool:
@@ -237,12 +254,11 @@ def _words(instruction: str) -> list[str]:
 
 
 def _span_rules(instruction: str) -> list[str]:
-    joined = " | ".join(' " . " '.join(["WORDS"] * count) for count in range(1, _MOST_PHRASES + 1))
     return [
         f"WORDS: STRETCH & {_TRIMMED}",
         f"STRETCH: %regex {json.dumps({'substring_chunks': _words(instruction)}, ensure_ascii=False)}",
         "SPAN: WORDS",
-        f"QUERY: {joined}",
+        f'QUERY: WORDS (" . " WORDS){{0,{_MOST_PHRASES - 1}}}',
     ]
 
 

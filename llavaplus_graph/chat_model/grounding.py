@@ -1,10 +1,12 @@
 r"""Grounded answers: while an answer is decoded, its numbers and quotations can only be ones that somebody gave it.
 
-Writes rules for the answer part of the turn's grammar; pure. With the result `{"texts": ["OPEN", "9-5"]}` the answer
-may quote `"OPEN"` or `"9-5"`, whole, and say 9-5, 9, 5 or 2 (a count); every other word is free.
+Writes rules for the answer part of the turn's grammar, and holds numbers of arguments likewise; pure. With the result
+`{"texts": ["OPEN", "9-5"]}` the answer may quote `"OPEN"` or `"9-5"`, whole, and say 9-5, 9, 5 or 2 (a count); every
+other word is free.
 """
 
 import json
+import operator
 import re
 import unicodedata
 from collections import Counter
@@ -18,6 +20,18 @@ _PARTS = re.compile(r"[:/\-]")  # what joins numbers that may also be said alone
 _LONGEST_QUOTATION = 400  # characters of a text that is quoted whole; from longer ones parts may be quoted
 _MOST_QUOTATIONS = 80  # texts that are quoted whole; of further ones, parts
 _MOST_EXCERPTS = 12_000  # characters that parts may be quoted from
+_LONGEST_TEXT = 160  # characters of a text argument of a tool that the LMM has not learned
+_LIMITED_TEXT = {"enum", "const", "maxLength", "format", "pattern", "x-quoted"}  # has rules of its own
+_MOST_NUMBERS = 64  # numbers that an argument may be, the last ones of the conversation
+_SAID = re.compile(r"(?:(?<![\w.)\]])-)?\d{1,15}(?:\.\d{1,9})?(?![\d.]*\d)")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_BOUNDS = {
+    "minimum": operator.ge,
+    "maximum": operator.le,
+    "exclusiveMinimum": operator.gt,
+    "exclusiveMaximum": operator.lt,
+}
+_BOUNDED = {"type", "title", "description", "default", "examples", *_BOUNDS}
 _BETWEEN = "\x00"  # stands between texts that parts are quoted from, so that no part reaches from one into the next
 _CHUNK = re.compile(r"\w+|\s+|[^\w\s]", re.UNICODE)
 
@@ -50,6 +64,37 @@ def answer_rules(name: str, results: Sequence[Mapping[str, Any]], said: str) -> 
         rules.append(f'{after}: "" | AFTER{again}{number.replace("BEFORE?", "JOIN").replace("MINUS", "JOIN_MINUS")}')
         rules += _number_rules(positive, negative)
     return rules
+
+
+def held_arguments(schema: Mapping[str, Any], results: Sequence[Mapping[str, Any]], said: str) -> Mapping[str, Any]:
+    """Hold numbers among the arguments of a tool to those that the conversation knows, and texts to a sentence or two.
+
+    For tools that an LMM has not learned: it can copy what they are to be called with, and work out nothing, not even
+    where a text ends. Where the conversation has no number that fits, any will do.
+
+    Args:
+        schema: The JSON schema of the arguments.
+        results: The results that have come since the user's last message.
+        said: What the user said.
+    """
+    text = _THOUSANDS.sub("", "\n".join([*map(str, results), said]).replace("−", "-"))
+    known = [float(number) if "." in number else int(number) for number in _SAID.findall(text)]
+    known = list(dict.fromkeys(reversed(known)))[:_MOST_NUMBERS]
+    properties = schema.get("properties") or {}
+    held = {name: _held(value, known) for name, value in properties.items()}
+    return {**schema, "properties": held} if held != properties else schema
+
+
+def _held(schema: Any, known: Sequence[float]) -> Any:
+    if isinstance(schema, Mapping) and schema.get("type") == "string" and not _LIMITED_TEXT & set(schema):
+        return {**schema, "maxLength": _LONGEST_TEXT}
+    if not isinstance(schema, Mapping) or schema.get("type") not in ("integer", "number") or set(schema) - _BOUNDED:
+        return schema
+    bounds = [(holds, schema[name]) for name, holds in _BOUNDS.items() if name in schema]
+    fitting = [number for number in known if all(holds(number, bound) for holds, bound in bounds)]
+    if schema["type"] == "integer":
+        fitting = [number for number in fitting if isinstance(number, int)]
+    return {"type": schema["type"], "enum": fitting} if fitting else schema
 
 
 def _number_rules(positive: Sequence[str], negative: Sequence[str]) -> list[str]:

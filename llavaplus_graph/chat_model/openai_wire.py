@@ -67,12 +67,13 @@ class Events:
 
     Args:
         server: The address, for the sentences.
-        sampling: The texts that end an answer are looked for here, because a server would end a plan with them too.
+        sampling: The texts that end a generation are looked for here too: those of an answer are not sent, because a
+            server would end a plan with them, and not every server keeps to those that are.
     """
 
     def __init__(self, server: str, sampling: Sampling) -> None:
         self._server = server
-        self._stops = Stops((), sampling.answer_stop)
+        self._stops = Stops(sampling.stop, sampling.answer_stop)
         self._bytes = b""
         self._usage: Mapping[str, Any] = {}
         self._reason: Literal["stop", "length"] | None = None

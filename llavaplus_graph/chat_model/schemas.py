@@ -29,6 +29,8 @@ _ANNOTATIONS = ("title", "description", "default", "examples", "deprecated", "re
 _AS_THEY_ARE = ("enum", "const", "required", "allOf", "dependentRequired")  # each of allOf may lack what another names
 _BY_NAME = ("properties", "patternProperties", "$defs", "definitions")
 _PLAIN_STRING = {"type", "minLength", "maxLength", "x-quoted", *_ANNOTATIONS}
+_PLAIN_INTEGER = {"type", *_ANNOTATIONS}
+_INTEGER = "/-?(0|[1-9][0-9]{0,17})/"  # fits into 64 bits; an LMM that finds no end to a number does not end its turn
 _ANYTHING = "llavaplus-anything"
 _REFERENCE = {"$ref": f"#/$defs/{_ANYTHING}"}
 # A number with a bound has no exponent; two halves cost less than bounds that are far away.
@@ -59,6 +61,8 @@ def value_rule(schema: Mapping[str, Any] | bool, definitions: Mapping[str, Any])
     if isinstance(schema, Mapping) and schema.get("type") == "string" and set(schema) <= _PLAIN_STRING:
         least, most = schema.get("minLength", 0), schema.get("maxLength", "")
         return f'/"{_CHAR}{{{least},{most}}}"/' if least or most != "" else "STRING"
+    if isinstance(schema, Mapping) and schema.get("type") == "integer" and set(schema) <= _PLAIN_INTEGER:
+        return _INTEGER
     whole: Any = _strict({**schema, **definitions} if isinstance(schema, Mapping) else schema)
     text = json.dumps({**whole, "x-guidance": _OPTIONS} if isinstance(whole, Mapping) else whole, ensure_ascii=False)
     if _ANYTHING in text:

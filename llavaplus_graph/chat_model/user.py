@@ -11,9 +11,9 @@ from PIL import Image
 
 from llavaplus_graph.chat_model.scribble import Scribble, marks_of
 from llavaplus_graph.errors import PictureError
-from llavaplus_graph.fetching import Fetcher, fetcher_for, is_url
 from llavaplus_graph.images import HANDLE, ImageStore, default_store, read_picture
 from llavaplus_graph.protocol import render_boxes, render_points
+from llavaplus_graph.remote_pictures import Fetcher, fetcher_for, is_url
 
 
 def user_message(

@@ -3,8 +3,8 @@
 Run from the repository's root, with one of three parts:
 
     python -m tests.benchmarks.constrained_decoding validity [--count 10000]     random weights, hostile schemas
-    python -m tests.benchmarks.constrained_decoding cost [--shape 7b --device cuda]
-    python -m tests.benchmarks.constrained_decoding accuracy [--part test]       held-out questions, on and off
+    python -m tests.benchmarks.constrained_decoding cost [--questions 40] [--shape 7b --device cuda]
+    python -m tests.benchmarks.constrained_decoding accuracy [--questions 360] [--held-out test]    on and off
 """
 
 import argparse
@@ -12,7 +12,7 @@ import random
 import statistics
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -28,12 +28,13 @@ from llavaplus_graph.chat_model.binding import specification
 from llavaplus_graph.chat_model.decoding import Chooser, Guide
 from llavaplus_graph.chat_model.engine import TransformersEngine
 from llavaplus_graph.chat_model.generation import Piece, Sampling
-from llavaplus_graph.chat_model.grammar import ToolSpec, turn_grammar
+from llavaplus_graph.chat_model.grammar import ToolSpec, turn_grammar, turn_grammars
 from llavaplus_graph.data.heldout import held_out_questions
+from llavaplus_graph.data.pictures import draw_picture
 from llavaplus_graph.data.recipe import Shape
 from llavaplus_graph.evaluate.planning import examine, share
 from llavaplus_graph.images import ImageStore
-from llavaplus_graph.protocol import Action, Turn, parse_turn, render_turn
+from llavaplus_graph.protocol import V1, Action, Turn, parse_turn, render_turn
 from llavaplus_graph.train.build import build_model, build_processor
 from llavaplus_graph.train.vocabulary import train_tokenizer
 from tests.benchmarks.hostile import hostile_tools
@@ -53,6 +54,7 @@ _TINY = Shape(
     vision_feed_forward=64,
 )
 _AT_ONCE = 16
+_PICTURE = draw_picture("photograph", random.Random("constrained decoding")).picture
 
 
 def main() -> None:
@@ -60,11 +62,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("part", choices=["validity", "cost", "accuracy"])
     parser.add_argument("--count", type=int, default=10_000)
-    parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--shape", choices=list(SHAPES), default="small")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--questions", choices=["development", "test"], default="development")
-    parser.add_argument("--limit", type=int, default=None)
+    parser.add_argument("--questions", type=int, default=None, help="40 for the cost, all for the accuracy")
+    parser.add_argument("--held-out", choices=["development", "test"], default="development")
     given = parser.parse_args()
     if given.part == "validity":
         validity(given.count)
@@ -73,9 +74,9 @@ def main() -> None:
             "bundled": bundled_engine(),
             given.shape: random_engine(given.shape, device=given.device),
         }.items():
-            cost(name, engine, given.rounds)
+            cost(name, engine, given.questions or 40)
     else:
-        accuracy(given.questions, given.limit)
+        accuracy(given.held_out, given.questions)
 
 
 # --- validity -----------------------------------------------------------------------------------------------------
@@ -144,16 +145,16 @@ def cost(name: str, engine: TransformersEngine, rounds: int) -> None:
     tools = [
         ToolSpec(tool["function"]["name"], tool["function"]["parameters"]) for tool in map(specification, load_skills())
     ]
-    questions = [question.text for question in held_out_questions("development")[:rounds]]
+    asked = [question for question in held_out_questions("development") if question.pictures == 1][: rounds + 1]
     shares: list[float] = []
     spent: dict[str, float] = defaultdict(float)
     tokens = 0
-    for number, question in enumerate(questions):
+    for number, question in enumerate(asked):
         with timed() as parts:
             began = time.perf_counter()
-            grammar = turn_grammar(tools, instruction=question)
+            grammars = turn_grammars(tools, instruction=question.text)  # as the chat model does for this engine
             parts["write"] += time.perf_counter() - began
-            last = consumed(engine, question, grammar)
+            last = consumed(engine, question.text, grammars)
             whole = time.perf_counter() - began
         if number:  # the first one warms up
             shares.append(sum(parts.values()) / whole)
@@ -166,9 +167,10 @@ def cost(name: str, engine: TransformersEngine, rounds: int) -> None:
     print(f"{name:8} {statistics.median(shares):6.1%} of decoding; a turn of {tokens / len(shares):.0f} tokens: {each}")
 
 
-def consumed(engine: TransformersEngine, question: str, grammar: str) -> Piece:
-    """Generate a plan and give its last piece."""
-    *_, last = engine.generate(f"USER: {question} ASSISTANT:", [], Sampling(max_tokens=64), grammar, prefix_bytes=0)
+def consumed(engine: TransformersEngine, question: str, grammars: Sequence[str]) -> Piece:
+    """Plan for a question about a picture, as it is asked for the first time; gives the last piece."""
+    prompt = V1.render([("human", f"<image>\n{question}")])
+    *_, last = engine.generate(prompt, [_PICTURE], Sampling(max_tokens=64), grammars, prefix_bytes=0)
     return last
 
 

@@ -77,6 +77,19 @@ def test_an_answer_is_held_to_results_only_where_there_are_some() -> None:
     assert "QUOTATION" in bound("a").grammars(with_results, SKILLS, grounded=True)[0]
 
 
+def test_a_tool_the_lmm_has_not_learned_is_called_with_numbers_that_were_said() -> None:
+    def held(name: str, *, grounded: bool = True, skills: tuple[str, ...] = ("known",)) -> bool:
+        parameters = {"type": "object", "properties": {"n": {"type": "integer"}}}
+        binding = Binding.of([{"function": {"name": name, "parameters": parameters}}], None, True)
+        dialect = Dialect(template="v1", names="skills", skills=skills)
+        return '"enum": [3]' in binding.grammars(Dialogue(said=["Add 3."]), dialect, grounded=grounded)[0]
+
+    assert held("unknown")
+    assert not held("known")
+    assert not held("unknown", skills=())  # nobody knows what it has learned
+    assert not held("unknown", grounded=False)
+
+
 def test_marks_of_quoted_arguments_survive_langchains_conversion() -> None:
     class Arguments(BaseModel):
         query: str = Field(description="What.", json_schema_extra={"x-quoted": True})

@@ -35,6 +35,9 @@ def test_what_decides_an_answer_identifies_the_model(taught: Path) -> None:
 def test_tracing_knows_provider_and_name(lmm: ChatLlavaPlus) -> None:
     params = lmm._get_ls_params()
     assert (params["ls_provider"], params["ls_model_name"]) == ("llavaplus", "taught")
+    served = ChatLlavaPlus(model="one", base_url="http://127.0.0.1:9/v1")
+    assert served._get_ls_params()["ls_model_name"] == "one"
+    assert served._get_ls_params(model="two")["ls_model_name"] == "two"
 
 
 def test_its_profile_says_what_it_takes(lmm: ChatLlavaPlus) -> None:

@@ -188,6 +188,27 @@ def test_calls_in_parallel_can_be_forbidden(tokenizer: PreTrainedTokenizerFast) 
     assert not allows(tokenizer, grammar, turn(plan(call("look"), call("look"))))
 
 
+@pytest.mark.parametrize(
+    ("tools", "twice"),
+    [
+        ((EMPTY,), False),
+        ((EMPTY, READ), True),
+        ((READ,), True),
+        ((ToolSpec("look", {"properties": {"n": {"enum": [3]}}, "required": ["n"]}),), False),
+        ((ToolSpec("look", {"properties": {"n": {"enum": [3]}}}),), True),
+        ((ToolSpec("look", {"properties": {"n": {"enum": [3, 4]}}, "required": ["n"]}),), True),
+        ((ToolSpec("look", {"additionalProperties": True}),), True),
+    ],
+)
+def test_the_only_call_there_can_be_is_made_once(
+    tokenizer: PreTrainedTokenizerFast, tools: Sequence[ToolSpec], twice: bool
+) -> None:
+    one = call(tools[-1].name, **({"n": 3} if "n" in tools[-1].schema.get("properties", {}) else {}))
+    for grammar in (turn_grammar(tools), turn_grammars(tools)):
+        assert allows(tokenizer, grammar, turn(plan(one)))
+        assert allows(tokenizer, grammar, turn(plan(one, one))) == twice
+
+
 @pytest.mark.parametrize("instruction", ["", " \n "])
 def test_with_nothing_to_quote_any_words_will_do(tokenizer: PreTrainedTokenizerFast, instruction: str) -> None:
     grammar = turn_grammar(TOOLS, instruction=instruction)

@@ -9,7 +9,7 @@ from transformers import AutoTokenizer
 from llavaplus_graph.chat_model.checkpoints import bundled
 from llavaplus_graph.chat_model.decoding import Guide
 from llavaplus_graph.chat_model.grammar import turn_grammar, turn_grammars
-from llavaplus_graph.chat_model.grounding import answer_rules
+from llavaplus_graph.chat_model.grounding import answer_rules, held_arguments
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +76,54 @@ def test_numbers_of_the_user_may_be_repeated(tokenizer: Any) -> None:
 def test_names_with_numbers_from_a_failure_may_be_repeated(tokenizer: Any) -> None:
     failure = "edit_image needs the weights stable-diffusion-v1-5/stable-diffusion-v1-5, which are not here."
     assert allowed(tokenizer, f"That did not work: {failure}", [{"error": failure}])
+
+
+# --- arguments ----------------------------------------------------------------------------------------------------
+
+INTEGER, NUMBER = {"type": "integer"}, {"type": "number"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "said", "numbers"),
+    [
+        (INTEGER, "magic_function(3)", [3]),
+        (INTEGER, "from 1,250 to 7", [7, 1250]),
+        (INTEGER, "2.5 of 10", [10]),
+        (NUMBER, "2.5 of 10", [10, 2.5]),
+        (NUMBER, "it is -4, not 5-6", [6, 5, -4]),
+        ({**INTEGER, "minimum": 3, "maximum": 5}, "2 3 5 6", [5, 3]),
+        ({**INTEGER, "exclusiveMinimum": 3, "exclusiveMaximum": 5}, "2 3 4 5 6", [4]),
+    ],
+)
+def test_a_number_is_called_with_what_was_said(schema: dict[str, Any], said: str, numbers: list[float]) -> None:
+    held = held_arguments({"type": "object", "properties": {"n": schema}}, [], said)
+    assert held["properties"] == {"n": {"type": schema["type"], "enum": numbers}}
+
+
+def test_a_text_ends_where_its_schema_says_nothing_about_it() -> None:
+    held = held_arguments({"properties": {"text": {"type": "string", "title": "Text"}}}, [], "Tell me a joke.")
+    assert held["properties"]["text"] == {"type": "string", "title": "Text", "maxLength": 160}
+
+
+def test_a_number_may_come_from_a_result() -> None:
+    held = held_arguments({"properties": {"n": INTEGER}}, [{"total": 12}], "Add 1.")
+    assert held["properties"]["n"]["enum"] == [1, 12]
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        (INTEGER, "three"),
+        (INTEGER, "2.5"),
+        ({**INTEGER, "maximum": 2}, "3"),
+        ({**INTEGER, "enum": [1, 2]}, "3"),
+        ({**INTEGER, "multipleOf": 2}, "3"),
+        ({"type": "string", "enum": ["one", "two"]}, "3"),
+        ({"type": "string", "maxLength": 500}, "3"),
+        ({"type": "array", "items": INTEGER}, "3"),
+        (True, "3"),
+    ],
+)
+def test_what_nobody_said_or_what_has_its_own_rules_stays_free(schema: Any, said: str) -> None:
+    described = {"type": "object", "properties": {"n": schema}}
+    assert held_arguments(described, [], said) == described

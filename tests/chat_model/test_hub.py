@@ -35,7 +35,7 @@ def test_a_hub_id_is_found_in_the_cache(checkpoint: Path, cache: Path) -> None:
     lmm = ChatLlavaPlus(model="someone/some-llava", max_tokens=3)
     assert lmm.dialect.names == "skills"
     assert lmm.invoke("Hi").response_metadata["model_name"] == "some-llava"
-    assert dict(lmm._identifying_params)["weights"]
+    assert dict(lmm._identifying_params)["files"]
 
 
 def test_what_is_not_on_this_machine_is_refused_with_the_command_that_fetches_it(cache: Path) -> None:

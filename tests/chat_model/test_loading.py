@@ -1,4 +1,6 @@
 import importlib.util
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +111,38 @@ def test_the_options_tell_chat_models_apart(ignorant: Path) -> None:
     told = [str(dict(ChatLlavaPlus(model=str(ignorant), **option)._identifying_params)) for option in options]
     assert len(set(told)) == len(options)
     assert ChatLlavaPlus(model=str(ignorant), attention="eager", dtype="bfloat16").invoke("Hi").response_metadata
+
+
+# --- trained again in the same place ------------------------------------------------------------------------------
+
+
+def test_a_checkpoint_that_was_trained_anew_is_opened_anew(checkpoint: Path, taught: Path) -> None:
+    def opened() -> ChatLlavaPlus:
+        return ChatLlavaPlus(model=str(checkpoint), max_tokens=80)
+
+    old = opened()
+    said, known = old.invoke("Hello.").text, dict(old._identifying_params)
+    shutil.copy(taught / "model.safetensors", checkpoint / "model.safetensors")
+    assert opened().invoke("Hello.").text == "Hello, what is in your picture?" != said
+    assert dict(opened()._identifying_params) != known
+    # What was opened before stays what it was, and says so: a cache must not mix the two.
+    assert (old.invoke("Hello.").text, dict(old._identifying_params)) == (said, known)
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "config.json", "tokenizer.json", "generation_config.json"])
+def test_every_file_of_a_checkpoint_tells_it_from_what_it_was(checkpoint: Path, file: str) -> None:
+    before = dict(ChatLlavaPlus(model=str(checkpoint))._identifying_params)
+    assert dict(ChatLlavaPlus(model=str(checkpoint))._identifying_params) == before
+    os.utime(checkpoint / file, ns=(1, 1))
+    assert dict(ChatLlavaPlus(model=str(checkpoint))._identifying_params) != before
+
+
+@pytest.mark.parametrize("file", ["adapter_model.safetensors", "adapter_config.json"])
+def test_so_do_the_files_of_an_adapter(ignorant: Path, tmp_path: Path, file: str) -> None:
+    def told() -> dict[str, Any]:
+        return dict(ChatLlavaPlus(model=str(ignorant), adapter=str(tmp_path))._identifying_params)
+
+    (tmp_path / file).write_bytes(b"one")
+    before = told()
+    (tmp_path / file).write_bytes(b"another")
+    assert told() != before

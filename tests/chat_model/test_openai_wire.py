@@ -122,6 +122,13 @@ def test_the_answer_ends_before_a_text_that_is_to_end_it_and_what_it_cost_so_far
     assert (last.finish_reason, last.output_tokens) == ("stop", 2)
 
 
+def test_a_text_that_ends_everything_ends_it_here_where_a_server_does_not_keep_to_it() -> None:
+    data = event("One t") + event("wo USER: Three?", "length")
+    *pieces, last = told(data, sampling=Sampling(stop=("USER:",)))
+    assert "".join(piece.text for piece in [*pieces, last]) == "One two "
+    assert last.finish_reason == "stop"
+
+
 def test_a_plan_does_not_end_where_an_answer_would() -> None:
     plan = '"thoughts🤔" Hm.\n"actions🚀" []\n"value👉" One.\nTwo.\n'
     *pieces, last = told(event(plan), sampling=Sampling(answer_stop=("\n",)))

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from llavaplus_graph.chat_model import ChatLlavaPlus, user_message
 from llavaplus_graph.chat_model.checkpoints import bundled, open_checkpoint
 from llavaplus_graph.chat_model.dialect import Dialect
 from llavaplus_graph.chat_model.engine import TransformersEngine
+from llavaplus_graph.chat_model.generation import Piece
 from llavaplus_graph.errors import ConfigError, ProtocolError, ServerError
 from llavaplus_graph.images import ImageStore
 from llavaplus_graph.skills import load_skills
@@ -246,6 +248,28 @@ def test_calls_that_were_not_wanted_are_told_and_not_made(wish: dict[str, Any], 
         for message in every_way(lmm.bind_tools(TOOLS, **wish), "Hello."):
             assert (message["tool_calls"], message["content"]) == ([], "Wait.")
             assert reason in message["response_metadata"]["invalid_plan"]
+
+
+@pytest.mark.parametrize("guided", [None, "vllm"])
+def test_a_stop_ends_what_is_said_to_the_user_and_never_a_plan(guided: str | None) -> None:
+    with scripted(CALLS.replace("Hm.", "Wait a bit.").replace("Wait.", "Please. Wait."), guided=guided) as lmm:
+        bound = lmm.model_copy(update={"stop": ["Wait"]}).bind_tools(TOOLS)
+        for message in [*every_way(bound, "Hello."), *every_way(lmm.bind_tools(TOOLS), "Hello.", stop=["Wait"])]:
+            assert (message["content"], message["response_metadata"]["finish_reason"]) == ("Please.", "tool_calls")
+            assert message["additional_kwargs"] == {"reasoning_content": "Wait a bit."}
+            assert message["tool_calls"] == [("read_text", {})] * 2
+
+
+def test_an_lmm_that_goes_on_with_the_users_part_is_stopped_before_it() -> None:
+    class Deaf(ScriptedEngine):
+        """A server that does not keep to the texts it was told to stop at."""
+
+        def generate(self, prompt: str, pictures: Any, sampling: Any, grammar: Any = None) -> Iterator[Piece]:
+            return super().generate(prompt, pictures, replace(sampling, stop=()), grammar)
+
+    with listening(ChatServer(Deaf(lambda prompt, grammar: "It is.</s>USER: Is it?"), PLAIN)) as address:
+        lmm = ChatLlavaPlus(model="llavaplus", base_url=f"{address}/v1", speaks=PLAIN)
+        assert {message["content"] for message in every_way(lmm, "Is it?")} == {"It is."}
 
 
 def test_without_guidance_no_grammar_is_sent() -> None:
