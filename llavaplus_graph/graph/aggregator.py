@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from llavaplus_graph.graph.approval import edited_plan
 from llavaplus_graph.graph.failures import failed
+from llavaplus_graph.graph.limits import Limits
 from llavaplus_graph.graph.merging import merged_contents
 from llavaplus_graph.graph.node import Node
 from llavaplus_graph.graph.state import Artifact, State, Update, pending_calls
@@ -20,19 +21,22 @@ LONGEST_OBSERVATION = 6000
 """Characters of JSON that the LMM reads of one round."""
 
 
-def aggregator(max_calls: int, longest: int = LONGEST_OBSERVATION) -> Node[State, Update]:
+def aggregator(limits: Limits, longest: int = LONGEST_OBSERVATION) -> Node[State, Update]:
     """The aggregate node: one tool message per call, in the order of the plan, and the new pictures get numbers.
 
     Args:
-        max_calls: calls of one turn that are run; the others are answered here.
+        limits: calls beyond them were not run and are answered here.
         longest: characters of JSON that the LMM may have to read of one round.
     """
 
     def aggregate(state: State) -> Update:
         calls = pending_calls(state["messages"])
         refused = {
-            str(call["id"]): failed(call["name"], f"{call['name']} was not run: {max_calls} calls a turn are allowed.")
-            for call in calls[max(0, max_calls - state["calls"]) :]
+            str(call["id"]): failed(
+                call["name"], f"{call['name']} was not run: {limits.calls} calls a turn are allowed."
+            )
+            for call in calls
+            if str(call["id"]) not in state["results"]
         }
         artifacts: Mapping[str, Artifact] = {**state["results"], **refused}
         results = [parse_result(artifacts[str(call["id"])]) for call in calls]
@@ -44,13 +48,15 @@ def aggregator(max_calls: int, longest: int = LONGEST_OBSERVATION) -> Node[State
         for call, result, content in zip(calls, results, contents, strict=True):
             messages.append(_message(call, artifacts[str(call["id"])], result, content, first=number + 1))
             number += len(result.pictures)
-        return {
+        update: Update = {
             "messages": [*edited_plan(state["messages"], state["edits"]), *messages],
-            "images": pictures,
-            "results": refused,
             "rounds": state["rounds"] + 1,
-            "calls": state["calls"] + len(calls),
         }
+        if pictures:
+            update["images"] = pictures
+        if refused:
+            update["results"] = refused
+        return update
 
     return Node(aggregate)
 

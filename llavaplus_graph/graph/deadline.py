@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
+import queue
 import threading
+from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from llavaplus_graph.errors import SkillError
 
 _T = TypeVar("_T")
+_Job: TypeAlias = Callable[[], None]
+
+_IDLE: deque[queue.SimpleQueue[_Job]] = deque()
+"""Where threads wait for their next job: to wake one takes a fraction of the time that it takes to start one."""
+
+_MOST_IDLE = 16
 
 
 def within(seconds: float | None, name: str, work: Callable[[], _T]) -> _T:
-    """Does work in a thread of its own, for at most so many seconds.
+    """Does work in a thread beside this one, for at most so many seconds.
 
     Python cannot stop a thread: work that hangs goes on, but nobody waits for it, not even the end of the process.
 
@@ -32,14 +41,14 @@ def within(seconds: float | None, name: str, work: Callable[[], _T]) -> _T:
     future: Future[_T] = Future()
     context = contextvars.copy_context()
 
-    def body() -> None:
+    def job() -> None:
         try:
             future.set_result(context.run(work))
         # Whatever it is belongs to the one who waits.
         except BaseException as err:  # noqa: BLE001
             future.set_exception(err)
 
-    threading.Thread(target=body, name=f"skill {name}", daemon=True).start()
+    _idle_thread().put(job)
     try:
         return future.result(timeout=seconds)
     except TimeoutError:
@@ -60,5 +69,26 @@ async def awithin(seconds: float | None, name: str, work: Awaitable[_T]) -> _T:
         raise _too_late(seconds or 0, name) from None
 
 
+def _idle_thread() -> queue.SimpleQueue[_Job]:
+    """The inbox of a thread that has nothing to do."""
+    try:
+        return _IDLE.pop()
+    except IndexError:
+        inbox: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+        threading.Thread(target=_serve, args=(inbox,), name="skill", daemon=True).start()
+        return inbox
+
+
+def _serve(inbox: queue.SimpleQueue[_Job]) -> None:
+    inbox.get()()  # a thread whose work hangs stays here and is not found idle again
+    while len(_IDLE) < _MOST_IDLE:
+        _IDLE.append(inbox)
+        inbox.get()()
+
+
 def _too_late(seconds: float, name: str) -> SkillError:
     return SkillError(f"{name} took longer than {seconds:g} s and was stopped.")
+
+
+if hasattr(os, "register_at_fork"):  # a forked process has none of these threads
+    os.register_at_fork(after_in_child=_IDLE.clear)

@@ -24,7 +24,7 @@ from llavaplus_graph.graph.failures import UnusableError, failed, failure_of
 from llavaplus_graph.graph.node import Node
 from llavaplus_graph.graph.progress import Progress, Tell, nobody
 from llavaplus_graph.graph.retrying import Retry, atrying, check_names, policy_for, trying
-from llavaplus_graph.graph.state import Artifact, State, Task, Update, newest_masks, newest_scene
+from llavaplus_graph.graph.state import Artifact, State, Task, Update, newest_masks, newest_scene, results_in
 from llavaplus_graph.images import HANDLE
 from llavaplus_graph.limits import within_limits
 from llavaplus_graph.skills import SkillInfo, canonical_name, skill_info
@@ -111,9 +111,9 @@ class Executor:
     def task(self, call: ToolCall, state: State) -> Task:
         """What the execute node needs to know of the conversation for one call."""
         skill = self._find(call["name"])
-        masks = newest_masks(state["results"]) if skill and skill.follows_mask else None
+        masks = newest_masks(results_in(state["messages"])) if skill and skill.follows_mask else None
         task: Task = {"call": call, "images": list(state["images"]), "masks": masks}
-        return {**task, "scene": newest_scene(state["results"])} if skill and skill.follows_map else task
+        return {**task, "scene": newest_scene(results_in(state["messages"]))} if skill and skill.follows_map else task
 
     def execute(self, task: Task, tell: Tell = nobody) -> Update:
         """Runs one call; never raises for anything the skill or the plan did.

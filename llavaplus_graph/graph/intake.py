@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from llavaplus_graph.errors import LlavaPlusError, PictureError
-from llavaplus_graph.fetching import Fetcher
 from llavaplus_graph.graph.lmm import with_calls
 from llavaplus_graph.graph.pictures import handle_block, handles_in, handles_made, is_picture, stored_handle
 from llavaplus_graph.images import ImageStore
+from llavaplus_graph.remote_pictures import Fetcher
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from typing import Any, TypeGuard
 from langchain_core.messages import BaseMessage, ToolMessage
 
 from llavaplus_graph.errors import PictureError
-from llavaplus_graph.fetching import Fetcher
 from llavaplus_graph.images import HANDLE, ImageStore
+from llavaplus_graph.remote_pictures import Fetcher
 
 _PICTURE_TYPES = frozenset({"image", "image_url", "input_image"})
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import run_in_executor
+from langgraph.types import Overwrite
 
-from llavaplus_graph.fetching import Fetcher
 from llavaplus_graph.graph.intake import Intake, take_in
 from llavaplus_graph.graph.lmm import Lmm
 from llavaplus_graph.graph.node import Node
-from llavaplus_graph.graph.state import State, Update, results_in
+from llavaplus_graph.graph.state import State, Update
 from llavaplus_graph.images import ImageStore
+from llavaplus_graph.remote_pictures import Fetcher
 
 
 def planner(lmm: Lmm, store: ImageStore, fetcher: Fetcher | None = None) -> Node[State, Update]:
@@ -34,11 +35,9 @@ def planner(lmm: Lmm, store: ImageStore, fetcher: Fetcher | None = None) -> Node
 
 
 def _update(state: State, taken: Intake, plan: AIMessage) -> Update:
-    return {
-        "messages": [*taken.changed, plan],
-        "images": taken.pictures,
-        # A graph inside another one gets messages alone; what was found in earlier turns is in them.
-        "results": results_in(taken.messages, state["results"]),
-        "rounds": 0,
-        "calls": 0,
-    }
+    update: Update = {"messages": [*taken.changed, plan], "rounds": 0}
+    if taken.pictures:
+        update["images"] = taken.pictures
+    if state["results"]:
+        update["results"] = Overwrite({})  # type: ignore[typeddict-item]  # LangGraph's word to a channel, never a value
+    return update

@@ -5,31 +5,28 @@ from __future__ import annotations
 from langchain_core.messages import AIMessage
 
 from llavaplus_graph.graph.evidence import with_evidence_checked
+from llavaplus_graph.graph.limits import Limits
 from llavaplus_graph.graph.lmm import Lmm
 from llavaplus_graph.graph.node import Node
 from llavaplus_graph.graph.state import State, Update
 
 
-def responder(lmm: Lmm, *, max_rounds: int, max_calls: int, grounded: bool = False) -> Node[State, Update]:
+def responder(lmm: Lmm, limits: Limits, *, grounded: bool = False) -> Node[State, Update]:
     """The respond node.
 
     Args:
         lmm: who answers.
-        max_rounds: after so many rounds it has to answer, without skills.
-        max_calls: after so many calls likewise.
+        limits: where they are reached, it has to answer without skills.
         grounded: whether the answer's numbers and quotations are looked for in the results.
     """
-
-    def may_act(state: State) -> bool:
-        return state["rounds"] < max_rounds and state["calls"] < max_calls
 
     def update(state: State, reply: AIMessage) -> Update:
         return {"messages": [with_evidence_checked(reply, state["messages"]) if grounded else reply]}
 
     def respond(state: State) -> Update:
-        return update(state, lmm.ask(state["messages"], state["images"], may_act=may_act(state)))
+        return update(state, lmm.ask(state["messages"], state["images"], may_act=limits.may_act(state)))
 
     async def arespond(state: State) -> Update:
-        return update(state, await lmm.aask(state["messages"], state["images"], may_act=may_act(state)))
+        return update(state, await lmm.aask(state["messages"], state["images"], may_act=limits.may_act(state)))
 
     return Node(respond, arespond)

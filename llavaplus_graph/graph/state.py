@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NotRequired, TypeAlias
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, ToolCall, ToolMessage
-from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict  # pydantic refuses typing.TypedDict as a state before Python 3.12
 
+from llavaplus_graph.graph.conversation import CONVERSATION
 from llavaplus_graph.images import ImageStore, default_store
 from llavaplus_graph.types import SkillResult, parse_result
 
@@ -25,7 +25,7 @@ def merge_results(known: Mapping[str, Artifact], new: Mapping[str, Artifact]) ->
 class InputState(TypedDict):
     """What a caller gives: the new messages (LangChain messages, or what `add_messages` makes messages of)."""
 
-    messages: Annotated[list[AnyMessage], add_messages]
+    messages: Annotated[list[AnyMessage], CONVERSATION]
 
 
 class State(InputState):
@@ -34,27 +34,25 @@ class State(InputState):
     Attributes:
         images: handles of the conversation's pictures, ``image_1`` first. A picture that comes again, from the user
             or out of a skill, is listed again: then it is ``latest`` once more and no number ever changes its meaning.
-        results: the plain form of every skill result by call id, newest last.
+        results: the plain form of the current turn's skill results by call id. Those of earlier turns are in the tool
+            messages alone: every checkpoint holds the whole state, and what stands in it twice is paid for often.
         rounds: how many rounds of skills the current turn has had.
-        calls: how many calls they had together.
         edits: arguments that a person put in place of the plan's, by call id.
     """
 
     images: Annotated[list[str], operator.add]
     results: Annotated[dict[str, Artifact], merge_results]
     rounds: int
-    calls: int
     edits: Annotated[dict[str, dict[str, Any]], operator.or_]
 
 
 class Update(TypedDict, total=False):
-    """What a node changes."""
+    """What a node changes; what stays as it is is left out, because every entry is a row of the checkpointer."""
 
     messages: list[BaseMessage]
     images: list[str]
     results: dict[str, Artifact]
     rounds: int
-    calls: int
     edits: dict[str, dict[str, Any]]
 
 
@@ -94,10 +92,10 @@ def _newest(kind: str, results: Mapping[str, Artifact]) -> Artifact | None:
     return next((found for found in reversed(list(results.values())) if found["kind"] == kind), None)
 
 
-def results_in(messages: Sequence[BaseMessage], known: Collection[str] = ()) -> dict[str, Artifact]:
-    """The skill results that messages carry, by call id; those of known calls and of other tools are left out."""
-    told = [said for said in messages if isinstance(said, ToolMessage) and said.tool_call_id not in known]
-    return {said.tool_call_id: said.artifact for said in told if _is_result(said.artifact)}
+def results_in(messages: Sequence[BaseMessage]) -> dict[str, Artifact]:
+    """The skill results that messages carry, by call id and oldest first; those of other tools are left out."""
+    told = [said for said in messages if isinstance(said, ToolMessage) and _is_result(said.artifact)]
+    return {said.tool_call_id: said.artifact for said in told}
 
 
 def _is_result(artifact: object) -> bool:
@@ -122,7 +120,7 @@ def results_of(output: Mapping[str, Any], store: ImageStore | None = None) -> li
         ValueError: a stored result was written by something else.
     """
     store = store or default_store()
-    results = {**results_in(output["messages"], output.get("results", {})), **output.get("results", {})}
+    results = {**results_in(output["messages"]), **output.get("results", {})}
     calls = [call for plan in _plans_of_the_last_turn(output["messages"]) for call in plan.tool_calls]
     return [parse_result(results[call["id"]]).bound_to(store.get) for call in calls if call["id"] in results]
 

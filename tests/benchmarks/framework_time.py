@@ -29,6 +29,7 @@ from llavaplus_graph.testing import scripted_skill
 from llavaplus_graph.types import Tags
 
 Turn = Callable[[], object]
+STORE = ImageStore("memory://framework-time")
 
 
 class InstantLmm(BaseChatModel):
@@ -91,21 +92,20 @@ def _summary(rounds: Sequence[tuple[float, float]]) -> list[float]:
 
 def agent_turn(skills: int, *, kept: bool = False) -> Turn:
     """A turn of `create_agent`."""
-    app = create_agent(InstantLmm(), _skills(skills), checkpointer=InMemorySaver() if kept else None)
-    return _turn(app, HumanMessage("What is it?"))
+    return _turn(create_agent(InstantLmm(), _skills(skills), checkpointer=InMemorySaver() if kept else None))
 
 
 def graph_turn(skills: int, *, kept: bool = False) -> Turn:
-    """A turn of the graph, with a picture."""
-    store = ImageStore("memory://framework-time")
-    picture = {"type": "image", "file_id": store.put(Image.new("RGB", (8, 8)))}
-    graph = create_llavaplus_graph(InstantLmm(), _skills(skills), store=store)
-    app = graph.compile(checkpointer=InMemorySaver() if kept else None)
-    return _turn(app, HumanMessage([picture, {"type": "text", "text": "What is it?"}]))
+    """A turn of the graph."""
+    graph = create_llavaplus_graph(InstantLmm(), _skills(skills), store=STORE)
+    return _turn(graph.compile(checkpointer=InMemorySaver() if kept else None))
 
 
-def _turn(app: Any, message: HumanMessage) -> Turn:
+def _turn(app: Any) -> Turn:
+    """A question about a picture, in a thread of its own; both get the same message."""
     threads = iter(range(1_000_000))
+    picture = {"type": "image", "file_id": STORE.put(Image.new("RGB", (8, 8)))}
+    message = HumanMessage([picture, {"type": "text", "text": "What is it?"}])
 
     def turn() -> None:
         out = app.invoke({"messages": [message]}, {"configurable": {"thread_id": str(next(threads))}})

@@ -5,6 +5,7 @@ import numpy as np
 from langchain_core.messages import ToolMessage
 
 from llavaplus_graph.graph.aggregator import aggregator
+from llavaplus_graph.graph.limits import Limits
 from llavaplus_graph.graph.state import State, Update
 from llavaplus_graph.testing import call, plan
 from llavaplus_graph.types import Mask, Masks, Pictures, SkillFailure, SkillResult, Texts, parse_result
@@ -12,19 +13,18 @@ from llavaplus_graph.types import Mask, Masks, Pictures, SkillFailure, SkillResu
 OLD, NEW, NEWER = (f"img_00000000000000{number}" for number in ("a1", "b2", "c3"))
 
 
-def aggregated(*results: SkillResult, calls: int = 0, max_calls: int = 9, longest: int = 6000) -> Update:
+def aggregated(*results: SkillResult, ran: int = 9, max_calls: int = 9, longest: int = 6000) -> Update:
     asked = [call(f"skill_{index}", id=f"c{index}").tool_calls[0] for index in range(len(results))]
     known = {f"c{index}": result.model_dump(mode="json") for index, result in enumerate(results)}
-    allowed = {key: known[key] for key in list(known)[: max_calls - calls]}
+    finished = {key: known[key] for key in list(known)[:ran]}
     state: State = {
         "messages": [plan(*asked)],
         "images": [OLD],
-        "results": allowed,
+        "results": finished,
         "edits": {},
         "rounds": 0,
-        "calls": calls,
     }
-    return aggregator(max_calls, longest).invoke(state)
+    return aggregator(Limits(3, max_calls), longest).invoke(state)
 
 
 def contents(update: Update) -> list[dict[str, Any]]:
@@ -39,7 +39,7 @@ def test_there_is_one_message_for_every_call_in_the_order_of_the_plan() -> None:
         "error",
     ]
     assert contents(update) == [{"texts": ["a"]}, {"error": "No."}]
-    assert (update["rounds"], update["calls"]) == (1, 2)
+    assert update["rounds"] == 1
 
 
 def test_masks_are_in_the_artifact_and_not_in_the_text() -> None:
@@ -66,6 +66,6 @@ def test_the_whole_observation_has_a_limit_and_says_what_is_left_out() -> None:
 
 def test_calls_beyond_the_budget_are_answered_without_having_run() -> None:
     read = Texts(texts=("a",), boxes=((0, 0, 1, 1),), scores=(1,))
-    update = aggregated(read, read, calls=2, max_calls=3)
+    update = aggregated(read, read, ran=1, max_calls=3)
     assert contents(update)[1] == {"error": "skill_1 was not run: 3 calls a turn are allowed."}
     assert update["results"]["c1"]["kind"] == "failure"

@@ -13,10 +13,10 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from PIL import Image
 
 from llavaplus_graph.errors import LlavaPlusError, PictureError
-from llavaplus_graph.fetching import Fetcher
 from llavaplus_graph.graph import create_llavaplus_graph
 from llavaplus_graph.graph.intake import take_in
 from llavaplus_graph.images import ImageStore
+from llavaplus_graph.remote_pictures import Fetcher
 from llavaplus_graph.testing import ScriptedLmm, call
 
 
