@@ -37,6 +37,7 @@ from llavaplus_graph.marking import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_LEAST_LINE = 16  # times the height of a letter
 _SCORE = re.compile(r" [01]\.\d\d$")
 
 
@@ -59,7 +60,8 @@ def draw_boxes(picture: Image.Image, boxes: Sequence[Corners], labels: Sequence[
         below: a sentence for underneath the picture.
 
     Returns:
-        A new RGB picture, higher than the one given where something stands below it.
+        A new RGB picture, higher than the one given where something stands below it, and wider where it is too narrow
+        to be written under.
     """
     canvas = canvas_of(picture)
     colours = _colours(labels)
@@ -187,6 +189,7 @@ def _labelled(
 def _below(canvas: Image.Image, text: str) -> Image.Image:
     if not text:
         return canvas
+    canvas = _wide_enough(canvas)
     margin = _margin(canvas)
     lines = Pen(canvas, letters_of(canvas)).wrapped(text, canvas.width - 2 * margin)
     line = Pen(canvas, letters_of(canvas)).line
@@ -201,6 +204,7 @@ def _with_legend(canvas: Image.Image, entries: Sequence[_Entry]) -> Image.Image:
     """Adds lines below, in as many columns as fit; it grows no higher than twice the picture."""
     if not entries:
         return canvas
+    canvas = _wide_enough(canvas)
     margin = _margin(canvas)
     pen = Pen(canvas, max(12, round(letters_of(canvas) * 0.85)))
     patch = max(pen.width(entry.mark or "0") for entry in entries) + pen.size // 2
@@ -233,6 +237,16 @@ def _patch(strip: Image.Image, entry: _Entry, place: Frame, pen: Pen) -> None:
     if entry.mark:
         middle = (place[0] + place[2]) / 2, (place[1] + place[3]) / 2
         pen.write(middle, entry.mark, ink_on(entry.colour), anchor="mm")
+
+
+def _wide_enough(canvas: Image.Image) -> Image.Image:
+    """A picture that is too narrow to be written under gets white beside it."""
+    least = _LEAST_LINE * letters_of(canvas)
+    if canvas.width >= least:
+        return canvas
+    wide = Image.new("RGB", (least, canvas.height), WHITE)
+    wide.paste(canvas)
+    return wide
 
 
 def _with_strip(canvas: Image.Image, height: int) -> Image.Image:

@@ -170,13 +170,14 @@ def place_chips(canvas: Image.Image, chips: Sequence[Chip], avoid: Sequence[Fram
         avoid: what should rather not be covered.
 
     Returns:
-        Whether every label was written.
+        Whether every label was written, and in full.
     """
     size = letters_of(canvas)
     pen = Pen(canvas, size if len(chips) <= _CROWD else max(12, round(size * 0.75)))
     pad = max(2, pen.size // 5)
     height = int(pen.size * 1.15) + 2 * pad
     taken: list[Frame] = []
+    whole = True
     for chip in chips:
         if sum(_area(place) for place in taken) > _FULL * canvas.width * canvas.height:
             break
@@ -186,9 +187,10 @@ def place_chips(canvas: Image.Image, chips: Sequence[Chip], avoid: Sequence[Fram
         if place is None:
             continue
         taken.append(place)
+        whole = whole and text == chip.text
         ImageDraw.Draw(canvas).rectangle(place, fill=chip.colour, outline=ink_on(chip.colour))
         pen.write((place[0] + pad, (place[1] + place[3]) / 2), text, ink_on(chip.colour), anchor="lm")
-    return len(taken) == len(chips)
+    return whole and len(taken) == len(chips)
 
 
 def _best_place(

@@ -385,7 +385,8 @@ class SkillFailure(SkillResult):
         return {"error": self.error}
 
     def _drawn_on(self, picture: Image.Image) -> Image.Image:
-        return drawing.draw_caption(picture, f"{self.skill}: {self.error}")
+        named = self.error.startswith(self.skill)
+        return drawing.draw_caption(picture, self.error if named else f"{self.skill}: {self.error}")
 
 
 _AnyResult = Annotated[

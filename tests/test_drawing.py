@@ -139,3 +139,17 @@ def test_a_sentence_for_below_stands_below_the_boxes() -> None:
     picture = Image.new("RGB", (600, 400), "white")
     assert drawing.draw_boxes(picture, [BOX], ["dog"], "A dog on a lawn.").height > 400
     assert drawing.draw_boxes(picture, [BOX], ["dog"]).height == 400
+
+
+def test_a_label_that_is_cut_off_stands_in_full_in_a_legend() -> None:
+    picture = Image.new("RGB", (300, 200))
+    assert drawing.draw_boxes(picture, [BOX], ["dog 0.50"]).size == picture.size
+    assert drawing.draw_boxes(picture, [BOX], ["a dog " * 20]).height > picture.height
+
+
+def test_beside_a_narrow_picture_there_is_white_so_that_words_fit_below() -> None:
+    drawn = drawing.draw_caption(Image.new("RGB", (20, 300)), "a lighthouse at night")
+    assert drawn.width >= 190
+    assert drawn.getpixel((150, 100)) == (255, 255, 255)
+    assert drawn.getpixel((10, 100)) == (0, 0, 0)
+    assert drawn.height < 350

@@ -31,6 +31,7 @@ def test_a_notebook_runs_and_shows_pictures(path: Path, tmp_path: Path, monkeypa
     monkeypatch.setenv(
         "PYTHONWARNINGS", "ignore:IProgress not found"
     )  # tqdm misses widgets, and nothing here shows any
+    monkeypatch.setenv("LLAVAPLUS_SHORT", "1")  # a lesson of a minute instead of a quarter of an hour
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]

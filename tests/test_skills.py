@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, ToolMessage
-from langchain_core.tools import BaseTool
+from langchain_core.tools import BaseTool, StructuredTool
 from langgraph.prebuilt import ToolNode
 from PIL import Image
 from pydantic import BaseModel, Field
@@ -27,6 +27,7 @@ from llavaplus_graph.skills import (
     load_skills,
     make_skill,
     picture_of,
+    prepare_skills,
     skill_info,
     wire_name,
 )
@@ -36,7 +37,7 @@ INFO = SkillInfo("count_words", arguments=("words",))
 
 
 class Words(BaseModel):
-    words: Annotated[list[str], Field(min_length=1)]
+    words: Annotated[list[str], Field(min_length=1, description="Words.")]
 
 
 def count_words(words: list[str]) -> SkillResult:
@@ -100,7 +101,14 @@ def test_the_model_reads_json_and_the_artifact_is_the_result() -> None:
             [], "count_words cannot be called like this: words: List should have at least 1 item", id="arguments"
         ),
         pytest.param(
-            [3], "count_words cannot be called like this: words.0: Input should be a valid string", id="types"
+            [3],
+            "count_words cannot be called like this: words.0: Input should be a valid string, not 3; words: Words.",
+            id="types",
+        ),
+        pytest.param(
+            ["x" * 99, {"y": '"thoughts🤔"' * 20}],
+            "count_words cannot be called like this: words.1: Input should be a valid string, not {'y': '",
+            id="a value that is long",
         ),
     ],
 )
@@ -113,6 +121,7 @@ def test_a_failure_is_told_to_the_model_and_does_not_raise(words: list[Any], sen
         failure = parse_result(message.artifact)
         assert isinstance(failure, SkillFailure)
         assert failure.error.startswith(sentence)
+        assert "🤔" not in failure.error
         assert json.loads(str(message.content)) == {"error": failure.error}
         assert (message.status, failure.skill) == ("error", "count_words")
 
@@ -307,3 +316,12 @@ def test_one_distribution_that_is_on_the_path_twice_counts_once(monkeypatch: pyt
     monkeypatch.setattr(skills, "entry_points", lambda *, group: [EntryPoint("one", "here:PUBLISHED", group)] * 2)
     monkeypatch.setattr(EntryPoint, "load", lambda _: PUBLISHED)
     assert [tool.name for tool in load_skills()] == ["count_words"]
+
+
+def test_skills_that_take_long_to_begin_get_ready_when_they_are_told_to() -> None:
+    begun: list[str] = []
+    slow = make_skill(count_words, INFO, Words, prepare=lambda: begun.append("slow"))
+    plain = StructuredTool.from_function(count_words)
+    prepare_skills([make_skill(count_words, INFO, Words), plain, slow])
+    assert begun == ["slow"]
+    assert call(slow, words=["a"]).status == "success"

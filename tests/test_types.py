@@ -150,3 +150,9 @@ def test_what_is_no_result_is_refused_in_one_sentence(wrong: dict[str, Any]) -> 
     with pytest.raises(ValueError, match="not the plain form of a skill result") as caught:
         parse_result(wrong)
     assert "\n" not in str(caught.value)
+
+
+def test_a_failure_that_names_its_skill_is_drawn_with_the_name_once() -> None:
+    picture = Image.new("RGB", (600, 200))
+    named, bare = SkillFailure(skill="read_text", error="read_text: no."), SkillFailure(skill="read_text", error="no.")
+    assert named.draw(picture).tobytes() == bare.draw(picture).tobytes()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.tools.tokenizers import bart_tokenizer, letter_tokenizer, saved, word_tokenizer
+from tests.tools.tokenizers import bart_tokenizer, letter_tokenizer, qwen_tokenizer, saved, word_tokenizer
 
 Home = pytest.TempPathFactory
 
@@ -217,3 +217,45 @@ def control_net(tmp_path_factory: Home) -> Path:
         torch.nn.init.normal_(zero.weight, std=0.5)  # or it would have no say before it is trained
     torch.nn.init.normal_(control.controlnet_cond_embedding.conv_out.weight, std=0.5)
     return saved(tmp_path_factory.mktemp("controlnet"), control)
+
+
+@pytest.fixture(scope="session")
+def flux2_klein(tmp_path_factory: Home) -> Path:
+    import torch
+    from diffusers import (
+        AutoencoderKLFlux2,
+        FlowMatchEulerDiscreteScheduler,
+        Flux2KleinPipeline,
+        Flux2Transformer2DModel,
+    )
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    torch.manual_seed(0)
+    heads: dict[str, Any] = {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 4}
+    words = Qwen3Config(vocab_size=64, hidden_size=8, intermediate_size=8, num_hidden_layers=28, **heads)
+    pipeline = Flux2KleinPipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
+        vae=AutoencoderKLFlux2(
+            down_block_types=("DownEncoderBlock2D",) * 2,
+            up_block_types=("UpDecoderBlock2D",) * 2,
+            block_out_channels=(8, 8),
+            layers_per_block=1,
+            latent_channels=4,
+            norm_num_groups=4,
+        ),
+        text_encoder=Qwen3ForCausalLM(words),  # its layers 9, 18 and 27 are read
+        tokenizer=qwen_tokenizer(),
+        transformer=Flux2Transformer2DModel(
+            in_channels=16,
+            num_layers=1,
+            num_single_layers=1,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=24,
+            timestep_guidance_channels=16,
+            axes_dims_rope=(4, 4, 4, 4),
+            guidance_embeds=False,
+        ),
+        is_distilled=True,
+    )
+    return saved(tmp_path_factory.mktemp("flux2-klein"), pipeline)

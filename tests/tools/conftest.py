@@ -13,6 +13,7 @@ from tests.tools.checkpoints import (  # noqa: F401  fixtures
     clip,
     control_net,
     florence,
+    flux2_klein,
     inpainting,
     pix2pix,
     siglip,

@@ -29,6 +29,8 @@ def _rounded(value: Any) -> Any:
         (PromptArguments, {"caption": "a boat"}, {"prompt": "a boat"}),
         (PointArguments, {"point": [0.5, 0.32]}, {"point": (0.5, 0.32)}),
         (PointArguments, {"point": [[0.5, 0.32]]}, {"point": (0.5, 0.32)}),
+        (PointArguments, {"point": "[0.5, 0.32]"}, {"point": (0.5, 0.32)}),
+        (PointArguments, {"points": [[0.5, 0.32]]}, {"point": (0.5, 0.32)}),
         (PointArguments, {"boxes": [[0.2, 0.4, 0.4, 0.8]]}, {"point": (0.3, 0.6)}),
         (PointArguments, {"boxes": [0.2, 0.4, 0.4, 0.8], "point": [0.1, 0.1]}, {"point": (0.1, 0.1)}),
     ],
@@ -57,6 +59,7 @@ def test_the_forms_of_the_original_are_understood(
         (PointArguments, {"boxes": [[0.4, 0.4, float("nan"), 0.8]]}),
         (PointArguments, {"boxes": [[0.4, 0.4]]}),
         (PointArguments, {"boxes": "here"}),
+        (PointArguments, {"point": "[0.5, "}),
     ],
     ids=str,
 )

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 from llavaplus_graph.errors import SkillError
@@ -11,6 +12,7 @@ from llavaplus_graph.images import ImageStore
 from llavaplus_graph.skills import skill_info
 from llavaplus_graph.types import Detections, SkillFailure, SkillResult
 from llavaplus_tools._backends.pool import ModelPool
+from llavaplus_tools._backends.weights import Weights
 from llavaplus_tools.detection import MOST_PHRASES, detect_objects, detected, phrases_of
 from llavaplus_tools.protocols import Found
 
@@ -158,3 +160,32 @@ def test_a_skill_says_which_weights_it_uses(tmp_path: Path) -> None:
     usual = skill_info(detect_objects(store=ImageStore(tmp_path)))
     assert usual is not None
     assert usual.weights == ("IDEA-Research/grounding-dino-tiny",)
+
+
+def test_memory_that_runs_out_inside_the_model_is_a_sentence_and_the_next_call_works(
+    ask: Ask, grounding_dino: Path
+) -> None:
+    pool = ModelPool()
+    skill = partial(detect_objects, model=str(grounding_dino), pool=pool)
+
+    def exhausted(*given: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    assert isinstance(ask(skill, image=noise(), query="cat", **EVERYTHING), Detections)
+    with pool.borrow(Weights(str(grounding_dino)), "detector", exhausted) as detector:  # which is loaded
+        hook = detector.model.model.decoder.register_forward_pre_hook(exhausted)
+    result = ask(skill, image=noise(), query="cat", **EVERYTHING)
+    assert isinstance(result, SkillFailure)
+    assert result.error == (
+        f"cpu has too little memory free for {grounding_dino}; choose a smaller picture or smaller weights"
+    )
+    hook.remove()
+    assert isinstance(ask(skill, image=noise(), query="cat", **EVERYTHING), Detections)
+    assert [loaded.idle for loaded in pool.loaded()] == [True]
+
+
+def test_three_hundred_things_are_too_many_at_once(ask: Ask) -> None:
+    query = " . ".join(str(number) for number in range(300))
+    result = ask(detect_objects, image=noise(), query=query)
+    assert isinstance(result, SkillFailure)
+    assert result.error == "the query names 300 things and at most 100 can be looked for at once; ask for fewer"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from langchain_core.messages import AIMessage
 from langchain_core.tools import BaseTool
@@ -12,17 +13,21 @@ from llavaplus_graph.chat_model.user import user_message
 from llavaplus_graph.graph import create_llavaplus_graph, results_of
 from llavaplus_graph.images import ImageStore
 from llavaplus_graph.testing import ScriptedLmm, call
-from llavaplus_graph.types import Detections, Masks, SceneMap, SkillFailure, SkillResult
+from llavaplus_graph.types import Detections, Knowledge, Masks, Pictures, SceneMap, SkillFailure, SkillResult
 from llavaplus_tools import (
     detect_objects,
+    inpaint_region,
+    retrieve_knowledge,
     segment_at_granularities,
     segment_by_example,
     segment_objects,
     segment_region,
     segment_scene,
 )
+from llavaplus_tools._backends.diffusion import Painting
 from llavaplus_tools.detection import zero_shot_detector
 from llavaplus_tools.examples import dino_features
+from llavaplus_tools.knowledge import build_collection
 from llavaplus_tools.protocols import Found
 from llavaplus_tools.segmenters import grabcut_segmenter, sam_segmenter
 
@@ -71,6 +76,45 @@ def test_a_scribble_marks_what_it_is_drawn_over(store: ImageStore) -> None:
     result = answered(store, skill, call("sam", scribbles=[[[0.2, 0.4], [0.35, 0.5]]]))
     assert isinstance(result, Masks)
     assert result.boxes[0] == pytest.approx((40 / 320, 60 / 240, 141 / 320, 161 / 240), abs=0.02)
+
+
+def test_a_scribble_is_cut_out_by_sam(store: ImageStore, sam2: Path) -> None:
+    skill = segment_region(store=store, model=str(sam2))
+    result = answered(store, skill, call("sam", scribbles=[[[0.2, 0.4], [0.35, 0.5]]]))
+    assert isinstance(result, Masks)
+    assert result.draw().size == (320, 240)
+
+
+def test_what_a_picture_shows_is_looked_up_with_its_source(store: ImageStore, siglip: Path, tmp_path: Path) -> None:
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    for name, picture in {"cup": table(), "night": Image.new("RGB", (320, 240))}.items():
+        picture.save(shelf / f"{name}.png")
+        (shelf / f"{name}.txt").write_text(f"This is my {name}.")
+    build_collection(shelf, tmp_path / "index", model=str(siglip))
+    skill = retrieve_knowledge(store=store, collection=tmp_path / "index", most=1)
+    result = answered(store, skill, call("clip"))
+    assert isinstance(result, Knowledge)
+    (entry,) = result.entries
+    assert (entry.caption, entry.source) == ("This is my cup.", "cup.txt")
+    assert entry.similarity == pytest.approx(1, abs=1e-3)
+
+
+def test_what_was_segmented_last_is_painted_anew(store: ImageStore, sam2: Path, inpainting: Path) -> None:
+    cut = segment_region(store=store, model=str(sam2))
+    painting = Painting(steps=2, side=64)
+    fill = inpaint_region(store=store, model=str(inpainting), painting=painting)
+    plans = [call("sam", boxes=[[0.12, 0.24, 0.45, 0.68]]), call("inpainting", prompt={"caption": "a bowl"})]
+    graph = create_llavaplus_graph(ScriptedLmm([*plans, "Done."]), [cut, fill], store=store).compile()
+    out = graph.invoke({"messages": [user_message("Replace it.", images=[table()], store=store)]})
+    assert out["messages"][-1].text == "Done."
+    region, painted = results_of(out, store)
+    assert isinstance(region, Masks)
+    assert isinstance(painted, Pictures)
+    before, after = np.asarray(table()), np.asarray(store.get(painted.handles[0]))
+    changed = (before != after).any(axis=2)
+    assert changed.any()
+    assert not (changed & ~region.masks[0].array()).any()
 
 
 def test_points_nested_as_the_originals_mark_regions(store: ImageStore, sam: Path) -> None:

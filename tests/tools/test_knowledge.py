@@ -12,6 +12,7 @@ from langchain_core.vectorstores import InMemoryVectorStore, VectorStore
 from PIL import Image
 
 from llavaplus_graph.errors import ConfigError, SkillError
+from llavaplus_graph.skills import skill_info
 from llavaplus_graph.types import Knowledge, SkillFailure, SkillResult
 from llavaplus_tools import retrieve_knowledge
 from llavaplus_tools._backends.pool import ModelPool
@@ -93,6 +94,7 @@ def test_any_vector_store_can_search_and_equal_facts_stay_apart(ask: Ask) -> Non
 
     def make(embeddings: Embeddings) -> VectorStore:
         made.append(InMemoryVectorStore(embeddings))
+        assert len(embeddings.embed_query("how many numbers?")) == 2  # what the recipe of FAISS's store asks first
         return made[0]
 
     twice = Collection((Entry("a", "same"), Entry("b", "same")), np.eye(2, dtype=np.float32), "mine")
@@ -100,8 +102,44 @@ def test_any_vector_store_can_search_and_equal_facts_stay_apart(ask: Ask) -> Non
     for _ in range(2):
         message = skill.invoke({"type": "tool_call", "id": "1", "name": skill.name, "args": {"image": picture(0)}})
         assert json.loads(message.content)["retrieval_results"][0]["similarity"] == 1
-    assert len(made) == 1
-    assert made[0].embeddings is not None
+    (store,) = made
+    assert len(store.similarity_search_by_vector([1, 0], k=5)) == 2
+
+
+@pytest.mark.parametrize("vectors", [None, InMemoryVectorStore], ids=["by default", "in a vector store"])
+def test_every_search_finds_the_same_however_many_entries_there_are(
+    ask: Ask, vectors: Callable[[Embeddings], VectorStore] | None
+) -> None:
+    random = np.random.default_rng(0).normal(size=(300, 8))
+    rows = (random / np.linalg.norm(random, axis=1, keepdims=True)).astype(np.float32)
+    many = Collection(tuple(Entry("", f"fact {number}") for number in range(300)), rows, "mine")
+    result = ask(
+        partial(retrieve_knowledge, collection=many, vectors=vectors, backend=pointing(*rows[7]), least=-1, most=5),
+        image=picture(0),
+    )
+    assert isinstance(result, Knowledge)
+    by_hand = sorted(range(300), key=lambda number: -float(rows[number] @ rows[7]))[:5]
+    assert [entry.caption for entry in result.entries] == [f"fact {number}" for number in by_hand]
+
+
+def test_its_row_says_what_the_collection_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LLAVAPLUS_KNOWLEDGE", raising=False)
+    without = skill_info(retrieve_knowledge())
+    assert without is not None
+    assert without.needs == "a collection: llavaplus knowledge build FOLDER --out DIR"
+    build_collection(folder_of_pictures(tmp_path), tmp_path / "weak", model="lookalikes")
+    Collection((Entry("a", "b"),), np.eye(1, dtype=np.float32), "some/siglip@v2").save(tmp_path / "strong")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "collection.json").write_text("[]")
+    told = {}
+    for name in ("weak", "strong", "broken"):
+        monkeypatch.setenv("LLAVAPLUS_KNOWLEDGE", str(tmp_path / name))
+        row = skill_info(retrieve_knowledge())
+        assert row is not None
+        told[name] = (row.needs, row.offline, row.weights)
+    assert told["weak"] == (None, True, ())
+    assert told["strong"] == (None, False, ("some/siglip",))
+    assert told["broken"][0] == without.needs
 
 
 def test_the_environment_names_the_usual_collection(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +183,8 @@ def test_missing_weights_are_told_with_the_command_that_fetches_them(ask: Ask, t
 def test_the_command_says_how_good_the_embedder_is(tmp_path: Path) -> None:
     told = command(folder_of_pictures(tmp_path), tmp_path / "out", model=None, allow_download=False)
     assert told[0] == f"3 entries in {tmp_path / 'out'}, embedded by lookalikes"
-    assert "near-duplicates only" in told[1]
+    assert told[1] == f"To look things up in it set LLAVAPLUS_KNOWLEDGE={tmp_path / 'out'}"
+    assert "near-duplicates only" in told[2]
 
 
 def test_no_entries_at_all_are_the_developers_mistake() -> None:

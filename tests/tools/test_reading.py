@@ -7,9 +7,10 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from llavaplus_graph.images import ImageStore
+from llavaplus_graph.skills import prepare_skills
 from llavaplus_graph.types import Box, SkillFailure, SkillResult, Texts, parse_result
 from llavaplus_tools import read_text
-from llavaplus_tools._backends.rapid import MOST_ELONGATED, Line, _padded
+from llavaplus_tools._backends.rapid import MOST_ELONGATED, Line, _padded, get_ready
 from llavaplus_tools.reading import reading_order, upright_box
 
 
@@ -99,3 +100,12 @@ def test_thin_strips_are_padded_before_they_are_enlarged(shape: tuple[int, int, 
     height, width, _ = _padded(np.zeros(shape, np.uint8)).shape
     assert max(height, width) <= MOST_ELONGATED * min(height, width)
     assert max(height, width) == max(shape)
+
+
+def test_the_reader_gets_ready_in_a_process_of_its_own_and_reads_nothing_there(
+    ask: Callable[..., SkillResult],
+) -> None:
+    prepare_skills([read_text()])
+    get_ready()
+    result = ask(read_text, image=Image.new("RGB", (40, 40), "white"))
+    assert result.content() == {"texts": []}

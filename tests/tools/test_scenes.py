@@ -1,4 +1,3 @@
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -9,7 +8,6 @@ from PIL import Image
 
 from llavaplus_graph.types import SceneMap, SkillFailure, SkillResult
 from llavaplus_tools import segment_scene
-from llavaplus_tools._backends.pool import ModelPool
 from llavaplus_tools.protocols import Region
 
 Ask = Callable[..., SkillResult]
@@ -54,15 +52,6 @@ def test_weights_of_another_kind_are_told_by_their_kind(ask: Ask, sam: Path) -> 
     result = ask(partial(segment_scene, model=str(sam)), image=noise())
     assert isinstance(result, SkillFailure)
     assert "belong to a sam, which names no scenes; choose a OneFormer, Mask2Former" in result.error
-
-
-def test_a_library_that_is_not_installed_is_told_with_the_command(
-    ask: Ask, mask2former: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "scipy", None)
-    result = ask(partial(segment_scene, model=str(mask2former), pool=ModelPool()), image=noise())
-    assert isinstance(result, SkillFailure)
-    assert "need a library that is not installed: pip install scipy" in result.error
 
 
 def test_missing_weights_are_told_with_the_command_that_fetches_them(ask: Ask) -> None:

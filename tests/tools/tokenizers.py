@@ -46,3 +46,13 @@ def bart_tokenizer() -> Any:
     tokenizer = BartTokenizer(vocab={word: number for number, word in enumerate(words)}, merges=[])
     tokenizer.add_special_tokens({"additional_special_tokens": ["<image>"]})
     return tokenizer
+
+
+def qwen_tokenizer() -> Any:
+    """Qwen's tokenizer, letter by letter, with a template that leaves a message as it is."""
+    from transformers import Qwen2Tokenizer
+
+    words = ["<|endoftext|>", "Ġ", *ascii_lowercase]
+    tokenizer = Qwen2Tokenizer(vocab={word: number for number, word in enumerate(words)}, merges=[])
+    tokenizer.chat_template = "{% for message in messages %}{{ message.content }}{% endfor %}"
+    return tokenizer

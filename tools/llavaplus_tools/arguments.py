@@ -6,6 +6,7 @@ the model.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -37,8 +38,19 @@ def with_wire_names(values: object, name: str, *wire_names: str) -> object:
     return {**{key: value for key, value in values.items() if key not in wire_names}, name: text}
 
 
+def listed(value: object) -> object:
+    """A list that was written out as a text, ``"[0.1, 0.2]"``, as some models do with nested ones; else the value."""
+    if not isinstance(value, str) or not value.lstrip().startswith("["):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
 def unnested(value: object) -> object:
     """The first of a nested list's items where it has one item only: ``[[0.1, 0.2]]`` is ``[0.1, 0.2]``."""
+    value = listed(value)
     if isinstance(value, list | tuple) and len(value) == 1 and isinstance(value[0], list | tuple):
         return unnested(value[0])
     return value
@@ -46,6 +58,7 @@ def unnested(value: object) -> object:
 
 def in_list(value: object) -> object:
     """A flat list of numbers as a list that holds it: one box where several are expected."""
+    value = listed(value)
     if isinstance(value, list | tuple) and value and all(isinstance(one, int | float) for one in value):
         return [value]
     return value
@@ -53,12 +66,14 @@ def in_list(value: object) -> object:
 
 def points_in_groups(value: object) -> object:
     """Points of one region, or one point, as a list that holds their list: the original nests points by region."""
-    listed = in_list(value)
-    return [listed] if _depth(listed) == 2 else listed
+    several = in_list(value)
+    one_region = isinstance(several, list | tuple) and all(several) and _depth(several) == 2
+    return [several] if one_region else several
 
 
 def labels_in_groups(value: object) -> object:
     """The labels of one region's points as a list that holds their list, as `points_in_groups`."""
+    value = listed(value)
     return [value] if value and _depth(value) == 1 else value
 
 
@@ -96,10 +111,12 @@ class PointArguments(PictureArguments):
 
     @model_validator(mode="before")
     @classmethod
-    def _centre_of_a_box(cls, values: object) -> object:
-        # The original takes a box for its centre.
+    def _from_wire(cls, values: object) -> object:
+        # The original also takes a list of points, and a box for its centre.
         if not isinstance(values, Mapping) or values.get("point") is not None:
             return values
+        if values.get("points") is not None:
+            return {**values, "point": values["points"]}
         box = unnested(values.get("boxes"))
         if not isinstance(box, list | tuple) or len(box) != 4 or not all(isinstance(side, int | float) for side in box):
             return values

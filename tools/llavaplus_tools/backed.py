@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from llavaplus_graph.skills import SkillInfo, catalogued
+from llavaplus_tools._backends.clock import limited
 from llavaplus_tools._backends.weights import Weights, told_for
 
 
@@ -42,11 +43,11 @@ def _is_ours(backend: object) -> bool:
 
 @contextmanager
 def spoken_for(name: str, *backends: object) -> Iterator[None]:
-    """Lets missing weights be told in the name of the skill that runs inside.
+    """Lets missing weights be told in the name of the skill that runs inside, and keeps its models to its deadline.
 
     Args:
         name: the skill.
         backends: what does its work.
     """
-    with told_for(name, *weights_of(*backends)):
+    with told_for(name, *weights_of(*backends)), limited(name, catalogued(name).deadline):
         yield

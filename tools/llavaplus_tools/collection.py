@@ -1,6 +1,6 @@
 """Collections of knowledge: pictures with facts about them, made once, kept in a directory, looked up by pictures.
 
-Knows entries, files and LangChain's vector stores; an embedder says which pictures are alike. Knows no skill.
+Knows entries and files; an embedder says which pictures are alike. Knows no skill.
 
 A directory holds ``collection.json`` (which embedder, how many entries), ``entries.jsonl`` (one entry a line) and
 ``vectors.npy`` (float32, entries x dimensions, rows of length 1).
@@ -103,6 +103,15 @@ class Collection:
             ) from None
         except (OSError, ValueError, TypeError, KeyError, EOFError) as err:
             raise DataError(f"the collection of knowledge in {str(home)!r} is damaged; build it again") from err
+
+
+def embedder_of(directory: str | Path) -> str | None:
+    """The name of what made the collection in a directory; None where there is none. Reads one small file."""
+    try:
+        about = json.loads((Path(directory) / "collection.json").read_text(encoding="utf-8"))
+        return str(about["embedder"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 def collected(entries: Iterable[Entry], embedder: Embedder, name: str) -> Collection:

@@ -26,7 +26,10 @@ from llavaplus_tools.scene_colours import painted
 from llavaplus_tools.scenes import SCENE_PARSER
 
 PAINTER: Final = "stable-diffusion-v1-5/stable-diffusion-v1-5"
-"""Stable Diffusion 1.5: one thousand million parameters, CreativeML OpenRAIL-M, which names forbidden uses."""
+"""Stable Diffusion 1.5: one thousand million parameters, CreativeML OpenRAIL-M, which names forbidden uses.
+
+``black-forest-labs/FLUX.2-klein-4B`` is under Apache-2.0, four times as large, and wants a GPU.
+"""
 
 LAYOUT_CONTROL: Final = "lllyasviel/sd-controlnet-seg"
 """Keeps Stable Diffusion 1.5 to a map of coloured areas."""

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-from langchain_core.documents import Document
-from langchain_core.embeddings import Embeddings
 from langchain_core.tools import BaseTool
-from langchain_core.vectorstores import InMemoryVectorStore, VectorStore
 from PIL import Image
 
-from llavaplus_graph.errors import ConfigError, DataError, SkillError
+from llavaplus_graph.errors import ConfigError
 from llavaplus_graph.images import ImageStore, default_store
-from llavaplus_graph.skills import PictureArguments, make_skill, picture_of
-from llavaplus_graph.types import Knowledge, KnowledgeEntry
+from llavaplus_graph.skills import PictureArguments, SkillInfo, catalogued, make_skill, picture_of
+from llavaplus_graph.types import Knowledge
 from llavaplus_graph.weights import folder_of
 from llavaplus_tools._backends.contrastive import HubEmbedder, least_cosine
 from llavaplus_tools._backends.lookalikes import LookalikeEmbedder
 from llavaplus_tools._backends.pool import ModelPool
-from llavaplus_tools._backends.weights import Weights
-from llavaplus_tools.backed import row_with, spoken_for
-from llavaplus_tools.collection import Collection, Vectors, collected, entries_in
+from llavaplus_tools._backends.weights import Weights, told_for
+from llavaplus_tools.backed import row_with, spoken_for, weights_of
+from llavaplus_tools.collection import Collection, collected, entries_in
 from llavaplus_tools.protocols import Embedder
+from llavaplus_tools.shelf import VARIABLE, MakeVectorStore, Shelf
 from llavaplus_tools.tagging import TAGGER
 
 EMBEDDER: Final = TAGGER
@@ -37,10 +33,6 @@ LOOKALIKES: Final = LookalikeEmbedder.name
 
 MOST_ENTRIES: Final = 3
 _LEAST_OF_LOOKALIKES: Final = 0.8
-_VARIABLE: Final = "LLAVAPLUS_KNOWLEDGE"
-
-MakeVectorStore = Callable[[Embeddings], VectorStore]
-"""Makes an empty vector store that takes its vectors from the embeddings given."""
 
 
 def build_collection(
@@ -78,7 +70,7 @@ def build_collection(
     if model is None:
         model = EMBEDDER if allow_download or folder_of(EMBEDDER, revision) is not None else LOOKALIKES
     embedder = _embedder(model, Weights(model, revision, device, dtype, allow_download), pool)
-    with spoken_for("retrieve_knowledge", embedder):
+    with told_for("retrieve_knowledge", *weights_of(embedder)):  # it may take as long as it takes
         collection = collected(entries, embedder, embedder.name)
     collection.save(out)
     return collection
@@ -88,7 +80,7 @@ def retrieve_knowledge(
     *,
     store: ImageStore | None = None,
     collection: str | Path | Collection | None = None,
-    vectors: MakeVectorStore = InMemoryVectorStore,
+    vectors: MakeVectorStore | None = None,
     most: int = MOST_ENTRIES,
     least: float | None = None,
     device: str = "auto",
@@ -103,7 +95,8 @@ def retrieve_knowledge(
         store: where handles lead; by default the store of the process.
         collection: what `build_collection` or ``llavaplus knowledge build`` has made; by default in the directory
             that ``$LLAVAPLUS_KNOWLEDGE`` names. It is opened when first needed.
-        vectors: makes the LangChain vector store that the collection is searched with, for example one of FAISS.
+        vectors: makes the LangChain vector store that the collection is searched with, for example one of FAISS; by
+            default every entry is compared, in memory: a few milliseconds for ten thousand.
         most: entries that are told.
         least: least cosine of an entry's picture and the one asked about; by default what suits the embedder.
         device: of the collection's embedder, like the following; ``auto`` is the GPU where there is one.
@@ -118,103 +111,35 @@ def retrieve_knowledge(
     if most < 1:
         raise ConfigError(f"most is {most}; at least one entry has to be told")
     pictures = store if store is not None else default_store()
-    opened = _Opened(collection, vectors)
+    shelf = Shelf(collection, vectors)
 
     def run(image: str | Path | Image.Image) -> Knowledge:
         """Look up facts about what a picture shows."""
         handle, picture = picture_of(image, pictures)
-        shelf = opened.shelf()
-        name = shelf.collection.embedder
+        search = shelf.opened()
+        name = search.collection.embedder
         embedder = backend or _embedder(name, _weights_named(name, device, dtype, allow_download), pool)
         with spoken_for("retrieve_knowledge", embedder):
             vector = embedder([picture])[0]
         limit = least if least is not None else _least_of(embedder)
-        return Knowledge(image=handle, entries=tuple(shelf.nearest(vector, most, limit)))
+        return Knowledge(image=handle, entries=tuple(search.nearest(vector, most, limit)))
 
-    default = backend or HubEmbedder(Weights(EMBEDDER, None, device, dtype, allow_download), pool)
-    return make_skill(run, row_with("retrieve_knowledge", default), PictureArguments)
-
-
-class _Shelf:
-    """A collection in a vector store."""
-
-    def __init__(self, collection: Collection, make: MakeVectorStore) -> None:
-        self.collection = collection
-        documents = [
-            # The number makes texts unique, which the precomputed vectors are found by.
-            Document(id=str(number), page_content=f"[{number}] {entry.facts}", metadata={"entry": number})
-            for number, entry in enumerate(collection.entries)
-        ]
-        known = {document.page_content: row for document, row in zip(documents, collection.vectors, strict=True)}
-        self._vectors = make(_Precomputed(known))
-        self._vectors.add_documents(documents)
-
-    def nearest(self, vector: Vectors, most: int, least: float) -> list[KnowledgeEntry]:
-        """The entries that are most like a vector, most similar first.
-
-        The vector store chooses; how similar they are is reckoned here, because stores give distances of many kinds.
-        """
-        if vector.shape != self.collection.vectors.shape[1:]:
-            raise SkillError(
-                f"the collection of knowledge was made by {self.collection.embedder}, whose vectors have "
-                f"{self.collection.vectors.shape[1]} numbers and not {len(vector)}; build it again"
-            )
-        found = self._vectors.similarity_search_by_vector([float(number) for number in vector], k=most)
-        numbers = [int(document.metadata["entry"]) for document in found]
-        cosines = np.clip(self.collection.vectors[numbers] @ vector, -1, 1) if numbers else np.zeros(0)
-        ranked = sorted(zip(cosines.tolist(), numbers, strict=True), key=lambda pair: (-pair[0], pair[1]))
-        entries = [(cosine, self.collection.entries[number]) for cosine, number in ranked if cosine >= least]
-        return [KnowledgeEntry(caption=one.facts, similarity=cosine, source=one.source) for cosine, one in entries]
+    return make_skill(run, _row(shelf.embedder(), backend), PictureArguments)
 
 
-class _Precomputed(Embeddings):
-    """Gives a vector store the vectors that a collection has for its texts."""
-
-    def __init__(self, known: dict[str, Vectors]) -> None:
-        self._known = known
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        return [[float(number) for number in self._known[text]] for text in texts]
-
-    def embed_query(self, text: str) -> list[float]:
-        return self.embed_documents([text])[0]
-
-
-class _Opened:
-    """A collection that is opened once, when it is first needed."""
-
-    def __init__(self, collection: str | Path | Collection | None, make: MakeVectorStore) -> None:
-        self._given, self._make = collection, make
-        self._lock = threading.Lock()
-        self._shelf: _Shelf | None = None
-
-    def shelf(self) -> _Shelf:
-        """The collection in its vector store."""
-        with self._lock:
-            if self._shelf is None:
-                self._shelf = _Shelf(self._collection(), self._make)
-            return self._shelf
-
-    def _collection(self) -> Collection:
-        if isinstance(self._given, Collection):
-            return self._given
-        place = self._given or os.environ.get(_VARIABLE)
-        if not place:
-            raise SkillError(
-                "retrieve_knowledge has no collection to look in; build one with: llavaplus knowledge build FOLDER "
-                f"--out DIR, then set {_VARIABLE}=DIR"
-            )
-        try:
-            return Collection.open(place)
-        except DataError as err:
-            raise SkillError(str(err)) from err
+def _row(name: str | None, backend: Embedder | None) -> SkillInfo:
+    """The catalogue's row as it is without a collection, or with what the collection's embedder needs."""
+    if name is None:
+        return row_with("retrieve_knowledge", backend) if backend is not None else catalogued("retrieve_knowledge")
+    row = row_with("retrieve_knowledge", backend or _embedder(name, _weights_named(name), None))
+    return replace(row, needs=None, offline=not row.weights)
 
 
 def _embedder(name: str, weights: Weights, pool: ModelPool | None) -> HubEmbedder | LookalikeEmbedder:
     return LookalikeEmbedder() if name == LOOKALIKES else HubEmbedder(weights, pool)
 
 
-def _weights_named(name: str, device: str, dtype: str, allow_download: bool) -> Weights:
+def _weights_named(name: str, device: str = "auto", dtype: str = "auto", allow_download: bool = False) -> Weights:
     id_, _, revision = name.partition("@")
     return Weights(id_, revision or None, device, dtype, allow_download)
 
@@ -229,7 +154,7 @@ def command(source: Path, out: Path, *, model: str | None, allow_download: bool)
     """Makes a collection and says in a few lines what came of it: ``llavaplus knowledge build``."""
     made = build_collection(source, out, model=model, allow_download=allow_download)
     count = "1 entry" if len(made.entries) == 1 else f"{len(made.entries)} entries"
-    told = [f"{count} in {out}, embedded by {made.embedder}"]
+    told = [f"{count} in {out}, embedded by {made.embedder}", f"To look things up in it set {VARIABLE}={out}"]
     if made.embedder == LOOKALIKES:
         told.append(
             "It finds near-duplicates only; for pictures of the same thing run: llavaplus skills fetch tag_image"

@@ -13,8 +13,8 @@ from PIL import Image
 from llavaplus_graph.images import ImageStore, default_store
 from llavaplus_graph.skills import PictureArguments, catalogued, make_skill, picture_of
 from llavaplus_graph.types import Box, Texts
-from llavaplus_tools._backends.rapid import Line, read_lines
-from llavaplus_tools._backends.worker import apart
+from llavaplus_tools._backends.rapid import Line, get_ready, read_lines
+from llavaplus_tools._backends.worker import apart, begin
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,7 +55,10 @@ def read_text(
             scores=tuple(min(1.0, max(0.0, float(lines[index].score))) for index in order),
         )
 
-    return make_skill(run, row, PictureArguments)
+    def prepare() -> None:
+        begin(get_ready, name=row.name, seconds=row.deadline)
+
+    return make_skill(run, row, PictureArguments, prepare=prepare if isolated and reader is None else None)
 
 
 def reading_order(boxes: Sequence[Box]) -> list[int]:

@@ -33,6 +33,11 @@ _Points = Annotated[
     BeforeValidator(points_in_groups),
     WithJsonSchema(TypeAdapter(list[Point]).json_schema()),
 ]
+_Scribbles = Annotated[
+    list[Annotated[list[Point], Field(max_length=1_000)]],
+    BeforeValidator(points_in_groups),
+    WithJsonSchema(TypeAdapter(list[list[Point]]).json_schema()),
+]
 _Labels = Annotated[
     list[list[_Label]], BeforeValidator(labels_in_groups), WithJsonSchema(TypeAdapter(list[_Label]).json_schema())
 ]
@@ -51,7 +56,7 @@ class RegionArguments(PictureArguments):
     point_labels: _Labels | None = Field(
         default=None, description="One for each point: 1 in the region, 0 outside it. All 1 by default."
     )
-    scribbles: list[Annotated[list[Point], Field(max_length=1_000)]] | None = Field(
+    scribbles: _Scribbles | None = Field(
         default=None, max_length=16, description="Lines drawn over one region, each a list of points [x, y]."
     )
     mask: SkipJsonSchema[Mask | None] = Field(default=None, description="A rough mask of the region.")

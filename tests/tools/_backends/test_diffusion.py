@@ -1,6 +1,6 @@
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from llavaplus_graph.errors import SkillError
-from llavaplus_tools._backends.diffusion import DiffusionPainter, Painting, _fitting, _run
+from llavaplus_tools._backends.diffusion import DiffusionPainter, Painting, RegionPainter, _fitting, _run
 from llavaplus_tools._backends.pool import ModelPool
 from llavaplus_tools._backends.weights import Weights
 
@@ -22,7 +22,7 @@ QUICK = Painting(steps=2, side=32)
         ((480, 640), 512, (384, 512)),
         ((100, 33), 512, (512, 168)),
         ((1, 1), 64, (64, 64)),
-        ((4_000, 3), 512, (512, 8)),
+        ((4_000, 3), 512, (512, 64)),
     ],
 )
 def test_sizes_keep_their_proportions_in_multiples_of_8(
@@ -77,6 +77,8 @@ def test_a_picture_that_the_filter_withholds_is_told() -> None:
         nsfw_content_detected = (True,)
 
     class Pipeline:
+        config: ClassVar[dict[str, Any]] = {}
+
         def __call__(self, prompt: str, output_type: str) -> Output:
             return Output()
 
@@ -88,3 +90,20 @@ def test_the_side_is_that_of_the_weights_unless_given(stable_diffusion: Path) ->
     painter = DiffusionPainter(Weights(str(stable_diffusion)), ModelPool(), Painting(steps=1))
     assert painter("a cat").size == (32, 32)
     assert np.asarray(painter("a cat")).std() > 0
+
+
+def test_one_loaded_model_of_the_flux_family_paints_edits_and_fills(
+    flux2_klein: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    weights, pool = Weights(str(flux2_klein)), ModelPool()
+    picture, hole = Image.radial_gradient("L").resize((200, 100)).convert("RGB"), Image.new("L", (200, 100))
+    hole.paste(255, (50, 20, 150, 80))
+    painter = DiffusionPainter(weights, pool, Painting(side=128))
+    assert painter("a cat").size == (128, 128)
+    assert painter("add a cat", image=picture).size == (200, 100)
+    filled = RegionPainter(weights, pool, Painting(side=128))("a cat", image=picture, mask=hole)
+    changed = (np.asarray(filled) != np.asarray(picture)).any(axis=2)
+    assert changed.any()
+    assert not (changed & (np.asarray(hole) == 0)).any()
+    assert len(pool.loaded()) == 1
+    assert "Guidance" not in "".join(capfd.readouterr())

@@ -1,9 +1,11 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -12,7 +14,7 @@ import pytest
 
 from llavaplus_graph.errors import SkillError
 from llavaplus_tools._backends import worker
-from llavaplus_tools._backends.worker import apart
+from llavaplus_tools._backends.worker import apart, begin
 
 
 def test_work_is_done_in_another_process_that_stays_warm() -> None:
@@ -121,3 +123,18 @@ def test_a_script_needs_no_guard_and_ends_at_once_with_all_its_processes(tmp_pat
     assert time.monotonic() - begun < 20
     with pytest.raises(ProcessLookupError):
         os.kill(int(process), 0)
+
+
+def test_what_was_begun_is_ready_when_the_first_task_comes(tmp_path: Path) -> None:
+    begin(partial(os.mkdir, tmp_path / "ready"), name="read_text", seconds=30)
+    until = time.monotonic() + 30
+    while not (tmp_path / "ready").exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert (tmp_path / "ready").is_dir()
+
+
+def test_what_cannot_be_begun_is_not_told_before_the_first_task(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    begin(partial(os.mkdir, tmp_path), name="read_text", seconds=30)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(timeout=30)

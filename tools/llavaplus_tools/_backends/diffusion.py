@@ -8,8 +8,7 @@ from __future__ import annotations
 import inspect
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -18,6 +17,7 @@ from typing import Any, Final
 from PIL import Image
 
 from llavaplus_graph.errors import MissingExtraError, SkillError
+from llavaplus_tools._backends.clock import limited, running
 from llavaplus_tools._backends.hub import quiet
 from llavaplus_tools._backends.pool import ModelPool, default_pool
 from llavaplus_tools._backends.weights import Weights
@@ -34,7 +34,11 @@ _OVER_LAYOUT: Final = {
 _INTO_REGION: Final = {
     "StableDiffusionPipeline": "StableDiffusionInpaintPipeline",
     "StableDiffusionXLPipeline": "StableDiffusionXLInpaintPipeline",
+    "Flux2KleinPipeline": "Flux2KleinInpaintPipeline",
 }
+_STEPS: Final = 25
+_STEPS_OF_DISTILLED: Final = 4
+_MOST_ELONGATED: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class Painting:
     """How a picture is painted.
 
     Attributes:
-        steps: of denoising; more take longer and get finer.
+        steps: of denoising; more take longer and get finer. By default 25, or 4 where weights are distilled.
         guidance: how closely the words are followed; by default what the pipeline holds good.
         picture_guidance: how closely an edited picture follows the first one, for pipelines that know that.
         seed: the same seed, words and pictures give the same picture.
@@ -50,7 +54,7 @@ class Painting:
         seconds: after so many the painting is given up.
     """
 
-    steps: int = 25
+    steps: int | None = None
     guidance: float | None = None
     picture_guidance: float | None = None
     seed: int = 0
@@ -171,30 +175,20 @@ def _run(pipeline: Any, painting: Painting, **inputs: Any) -> Image.Image:
     import torch
 
     accepted = inspect.signature(pipeline.__call__).parameters
+    distilled = bool(pipeline.config.get("is_distilled"))
     wanted = {
-        "num_inference_steps": painting.steps,
-        "guidance_scale": painting.guidance,
+        "num_inference_steps": painting.steps or (_STEPS_OF_DISTILLED if distilled else _STEPS),
+        "guidance_scale": 1.0 if distilled else painting.guidance,  # there is nothing left to guide
         "image_guidance_scale": painting.picture_guidance,
         "generator": torch.Generator("cpu").manual_seed(painting.seed),
-        "callback_on_step_end": _until(time.monotonic() + painting.seconds, painting.seconds),
     }
     options = {name: value for name, value in wanted.items() if name in accepted and value is not None}
-    with torch.inference_mode():
+    with limited("the painting", painting.seconds), running(), torch.inference_mode():
         output = pipeline(**inputs, **options, output_type="pil")
     if any(getattr(output, "nsfw_content_detected", None) or ()):
         raise SkillError("the painted picture was withheld by the weights' own filter; ask for something else")
     picture: Image.Image = output.images[0].convert("RGB")
     return picture
-
-
-def _until(end: float, seconds: float) -> Callable[..., dict[str, Any]]:
-    def check(pipeline: Any, step: int, moment: Any, parts: dict[str, Any]) -> dict[str, Any]:
-        del pipeline, step, moment
-        if time.monotonic() > end:
-            raise SkillError(f"the painting took longer than {seconds:g} s and was stopped.")
-        return parts
-
-    return check
 
 
 def _own(pipeline: Any, kind: Any = None, **parts: Any) -> Any:
@@ -216,14 +210,18 @@ def _counterpart(pipeline: Any, table: dict[str, str], purpose: str) -> Any:
 def _native_side(pipeline: Any) -> int:
     """The side in pixels of the pictures that a pipeline was trained on."""
     model = getattr(pipeline, "unet", None) or pipeline.transformer
-    size = model.config.sample_size
+    size = getattr(model.config, "sample_size", None) or pipeline.default_sample_size
     return int(max(size) if isinstance(size, list | tuple) else size) * int(pipeline.vae_scale_factor)
 
 
 def _fitting(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """Width and height with the proportions of a picture, a long side as given, in the multiples that models need."""
+    """Width and height with the proportions of a picture, a long side as given, in the multiples that models need.
+
+    Models know no strips: the short side is at least an eighth of the long one.
+    """
     scale = side / max(size)
-    return _rounded(size[0] * scale), _rounded(size[1] * scale)
+    least = side / _MOST_ELONGATED
+    return _rounded(max(least, size[0] * scale)), _rounded(max(least, size[1] * scale))
 
 
 def _rounded(side: float) -> int:

@@ -16,13 +16,7 @@ from PIL import Image
 
 from llavaplus_graph.errors import SkillError
 from llavaplus_tools._backends.framing import framed, stretch
-from llavaplus_tools._backends.hub import (
-    check_library,
-    load_configuration,
-    load_image_processor,
-    load_model,
-    load_tokenizer,
-)
+from llavaplus_tools._backends.hub import load_configuration, load_image_processor, load_model, load_tokenizer
 from llavaplus_tools._backends.pool import ModelPool, default_pool
 from llavaplus_tools._backends.weights import Weights
 from llavaplus_tools.protocols import Found
@@ -90,8 +84,6 @@ def _load(name: str, weights: Weights) -> _Grounded | _Contrasted:
             f"the weights {name} belong to a {family}, which finds nothing by its name; "
             "choose a Grounding DINO, an MM-Grounding-DINO or an OWLv2"
         )
-    if family == "owlv2":
-        check_library(name, "scipy")
     model = load_model(weights, "AutoModelForZeroShotObjectDetection")
     kind = _Grounded if family in _GROUNDED else _Contrasted
     return kind(model, load_image_processor(weights), load_tokenizer(weights))

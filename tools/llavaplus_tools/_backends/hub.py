@@ -9,10 +9,8 @@ import logging
 import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import Any
 
-from llavaplus_graph.errors import SkillError
 from llavaplus_tools._backends.weights import Weights
 
 _LOUDNESS = threading.Lock()
@@ -40,20 +38,6 @@ def load_model(weights: Weights, auto: str, **options: Any) -> Any:
         )
     _check_complete(model, told["missing_keys"])
     return model.to(weights.device_name()).eval()
-
-
-def check_library(name: str, library: str) -> None:
-    """Says what to install where transformers would fail for want of a library that it does not depend on.
-
-    Args:
-        name: the weights whose model needs it.
-        library: as it is imported and installed.
-
-    Raises:
-        SkillError: it is not installed.
-    """
-    if find_spec(library) is None:
-        raise SkillError(f"the weights {name} need a library that is not installed: pip install {library}")
 
 
 def load_configuration(weights: Weights) -> Any:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from llavaplus_graph.errors import SkillError
 from llavaplus_graph.held import HeldModel, announce
+from llavaplus_tools._backends.clock import running, watch
 from llavaplus_tools._backends.memory import (
     budget_of_device,
     bytes_of,
@@ -127,6 +128,8 @@ class ModelPool:
     def use(self, weights: Weights, kind: str, load: Callable[[Weights], Any], work: Callable[[Any], _T]) -> _T:
         """Does some work with a borrowed model, and a second time when the device's memory ran out in the first.
 
+        Where `clock.limited` stands around it, the model is stopped in the middle of its work when the time is up.
+
         Args:
             weights: as in `borrow`.
             kind: as in `borrow`.
@@ -134,9 +137,9 @@ class ModelPool:
             work: gets the model; must be repeatable.
 
         Raises:
-            SkillError: as in `borrow`.
+            SkillError: as in `borrow`, or there is no time left.
         """
-        with self.borrow(weights, kind, load) as model:
+        with self.borrow(weights, kind, load) as model, running():
             try:
                 return work(model)
             except Exception as err:
@@ -189,7 +192,9 @@ class ModelPool:
     def _made(self, key: _Key, weights: Weights, load: Callable[[Weights], Any]) -> Any:
         for attempt in range(2):
             try:
-                return load(weights)
+                model = load(weights)
+                watch(model)
+                return model
             except Exception as err:
                 if not is_out_of_memory(err):
                     raise loading_error(key.id, key.kind, err) from err

@@ -38,6 +38,13 @@ def read_lines(picture: NDArray[np.uint8]) -> list[Line]:
     return [Line(*line) for line in zip(found.txts, found.boxes, found.scores, strict=True)]
 
 
+def get_ready() -> None:
+    """Loads the models and runs them once, so that the first reading takes no longer than the next."""
+    import numpy as np
+
+    read_lines(np.full((64, 256, 3), 255, np.uint8))
+
+
 @cache
 def _engine() -> Any:  # Any: RapidOCR's call returns a union of four outputs that its arguments decide between
     from rapidocr import RapidOCR

@@ -12,13 +12,7 @@ from PIL import Image
 
 from llavaplus_graph.errors import SkillError
 from llavaplus_tools._backends.framing import framed
-from llavaplus_tools._backends.hub import (
-    check_library,
-    load_configuration,
-    load_image_processor,
-    load_model,
-    load_tokenizer,
-)
+from llavaplus_tools._backends.hub import load_configuration, load_image_processor, load_model, load_tokenizer
 from llavaplus_tools._backends.pool import ModelPool, default_pool
 from llavaplus_tools._backends.weights import Weights
 from llavaplus_tools.protocols import Region
@@ -90,8 +84,6 @@ def _load(name: str, weights: Weights) -> _Parser:
             f"the weights {name} belong to a {family}, which names no scenes; "
             "choose a OneFormer, Mask2Former, EoMT or UPerNet"
         )
-    if family in _QUERIED:
-        check_library(name, "scipy")
     auto = "AutoModelForUniversalSegmentation" if family in _QUERIED else "AutoModelForSemanticSegmentation"
     model = load_model(weights, auto)
     if family != "oneformer":

@@ -84,6 +84,22 @@ def apart(work: Callable[_P, _T], *, name: str, seconds: float) -> Callable[_P, 
     return remote
 
 
+def begin(work: Callable[[], object], *, name: str, seconds: float) -> None:
+    """Lets a process do something now, in the background, so that it is warm when it gets its first task.
+
+    Args:
+        work: as in `apart`, for example what loads models.
+        name: as in `apart`.
+        seconds: as in `apart`; it is never waited for.
+    """
+
+    def run() -> None:
+        with suppress(Exception):  # whatever is wrong will be wrong in the first task too
+            apart(work, name=name, seconds=seconds)()
+
+    threading.Thread(target=run, name=f"{name} gets ready", daemon=True).start()
+
+
 class _Worker:
     """One process and the pipes to it."""
 

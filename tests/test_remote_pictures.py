@@ -13,9 +13,9 @@ from langchain_core.messages import HumanMessage
 
 from llavaplus_graph import user_message
 from llavaplus_graph.errors import PictureError
-from llavaplus_graph.fetching import Fetcher, fetcher_for
 from llavaplus_graph.graph.intake import take_in
 from llavaplus_graph.images import ImageStore
+from llavaplus_graph.remote_pictures import Fetcher, fetcher_for
 from llavaplus_graph.samples import sample
 
 PUBLIC = "93.184.215.14"
