@@ -152,14 +152,6 @@ RAMBLES = "the bundled LMM finds no end to a free text about anything but pictur
 REFUSES = "the bundled LMM has learnt to say that it cannot look up the weather instead of calling what looks it up"
 
 BEYOND_MINI = {
-    "test_tool_choice": RAMBLES,
-    "test_structured_output[pydantic]": RAMBLES,
-    "test_structured_output[typeddict]": RAMBLES,
-    "test_structured_output[json_schema]": RAMBLES,
-    "test_structured_output_async[pydantic]": RAMBLES,
-    "test_structured_output_async[typeddict]": RAMBLES,
-    "test_structured_output_async[json_schema]": RAMBLES,
-    "test_structured_output_pydantic_2_v1": RAMBLES,
     "test_unicode_tool_call_integration": RAMBLES,
     "test_agent_loop[model0]": REFUSES,
     "test_agent_loop[model1]": REFUSES,

@@ -73,8 +73,8 @@ def shape() -> Shape:
 
 @pytest.fixture(scope="session")
 def curated(tmp_path_factory: pytest.TempPathFactory, shape: Shape) -> Recipe:
-    """A recipe from nothing whose data are there: a stage of words and one of pictures, forty records each."""
-    words = Stage("words", 40, answer_drills=0.3, learning_rate=2e-2)
+    """A recipe from nothing whose data are there: a stage of words and one of pictures, sixty and forty records."""
+    words = Stage("words", 60, answer_drills=0.3, learning_rate=2e-2)
     seen = Stage("pictures", 40, sight_drills=0.3, pictured=0.9, learning_rate=1e-2)
     tuning = Tuning(tokens_per_step=800, save_steps=4, log_steps=1)
     recipe = Recipe(tmp_path_factory.mktemp("mini"), 5, 1, (words, seen), shape, tuning=tuning)

@@ -117,7 +117,7 @@ def test_what_a_run_keeps_holds_no_code(elsewhere: Elsewhere) -> None:
 @pytest.mark.parametrize(
     ("change", "difference"),
     [
-        ({"stages": (Stage("words", 40, answer_drills=0.3, learning_rate=5e-3),)}, "learning_rate was 0.02 and is now"),
+        ({"stages": (Stage("words", 60, answer_drills=0.3, learning_rate=5e-3),)}, "learning_rate was 0.02 and is now"),
         ({"seed": 6}, "seed was 5 and is now 6"),
     ],
 )
