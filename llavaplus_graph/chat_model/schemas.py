@@ -27,6 +27,7 @@ KEY = rf'/"[^"\\\x00-\x1f{MARKS}]*"/'
 _UNMARKED = f"^[^{MARKS}]*$"
 _ANNOTATIONS = ("title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "$comment")
 _AS_THEY_ARE = ("enum", "const", "required", "allOf", "dependentRequired")  # each of allOf may lack what another names
+_SCHEMAS = ("items", "contains", "additionalProperties")  # where true stands for any value
 _BY_NAME = ("properties", "patternProperties", "$defs", "definitions")
 _PLAIN_STRING = {"type", "minLength", "maxLength", "x-quoted", *_ANNOTATIONS}
 _PLAIN_INTEGER = {"type", *_ANNOTATIONS}
@@ -97,7 +98,7 @@ def _part(key: str, value: Any) -> Any:
         return {name: _strict(inner) for name, inner in value.items()}
     if isinstance(value, list):
         return [_strict(inner) for inner in value]
-    return _strict(value) if isinstance(value, Mapping) else value
+    return _strict(value) if isinstance(value, Mapping) or key in _SCHEMAS else value
 
 
 def _string(schema: dict[str, Any]) -> dict[str, Any]:
@@ -125,9 +126,10 @@ def _array(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _object(schema: dict[str, Any]) -> dict[str, Any]:
     others = schema.get("additionalProperties", _REFERENCE)
-    if "properties" in schema or "patternProperties" in schema or others is False:
+    if "properties" in schema or others is False:
         return schema
-    others = _REFERENCE if others is True else others
+    if "patternProperties" in schema:
+        return {**schema, "additionalProperties": False}
     return {**schema, "patternProperties": {_UNMARKED: others}, "additionalProperties": False}
 
 
