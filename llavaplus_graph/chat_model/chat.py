@@ -65,7 +65,7 @@ class ChatLlavaPlus(Together):
         constrained: Decode along the grammar of the bound tools, so that every turn is well formed.
         grounded: Hold the numbers and quotations of an answer to what the skills returned, and numbers among the
             arguments of tools that the checkpoint has not learned to those of the conversation; needs `constrained`.
-            None leaves it to the checkpoint.
+            A call that a plan repeats word for word is made once. None leaves it to the checkpoint.
         store: Where handles lead to pictures; the default store when None.
         prefix_bytes: Most bytes in which the engine keeps what it computed for the beginnings of conversations, so that
             an answer does not read again what its plan has read; 0 keeps nothing.
@@ -308,7 +308,7 @@ class ChatLlavaPlus(Together):
             yield chunk
 
     def _reply(self, kwargs: Mapping[str, Any]) -> Reply:
-        return Reply(self.dialect, self._called(kwargs), self._binding(kwargs))
+        return Reply(self.dialect, self._called(kwargs), self._binding(kwargs), each_once=self._grounds)
 
     def _binding(self, kwargs: Mapping[str, Any]) -> Binding:
         binding = Binding.of(
@@ -364,7 +364,6 @@ class ChatLlavaPlus(Together):
         dialect = self.dialect
         dialogue = read_messages(messages, dialect)
         template = dialect.conversation
-        grounded = dialect.grounded if self.grounded is None else self.grounded
         sampling = Sampling(
             max_tokens=int(kwargs.get("max_tokens") or self.max_tokens),
             temperature=float(self.temperature if kwargs.get("temperature") is None else kwargs["temperature"]),
@@ -379,7 +378,9 @@ class ChatLlavaPlus(Together):
             turns=dialogue.turns,
             pictures=[self._picture(source) for source in dialogue.pictures],
             sampling=sampling,
-            grammars=self._binding(kwargs).grammars(dialogue, dialect, grounded=grounded, apart=self.base_url is None)
+            grammars=self._binding(kwargs).grammars(
+                dialogue, dialect, grounded=self._grounds, apart=self.base_url is None
+            )
             if self._guides
             else (),
         )
@@ -388,6 +389,11 @@ class ChatLlavaPlus(Together):
     def _guides(self) -> bool:
         """Whether decoding follows a grammar."""
         return self.constrained and (self.base_url is None or self.guided is not None)
+
+    @property
+    def _grounds(self) -> bool:
+        """Whether what is said and called is held to the conversation."""
+        return self.dialect.grounded if self.grounded is None else self.grounded
 
     def _picture(self, source: str | bytes) -> Image.Image:
         if isinstance(source, bytes):

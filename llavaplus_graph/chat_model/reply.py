@@ -4,7 +4,7 @@ Knows the protocol's streaming parser and LangChain's chunks; does not know wher
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from llavaplus_graph.chat_model.binding import Binding
 from llavaplus_graph.chat_model.dialect import Dialect
 from llavaplus_graph.chat_model.generation import Piece
 from llavaplus_graph.chat_model.messages import ai_fields
-from llavaplus_graph.protocol import ParsedTurn, StreamParser, Turn, TurnOpened
+from llavaplus_graph.protocol import Action, ParsedTurn, StreamParser, Turn, TurnOpened
 
 PROVIDER = "llavaplus"
 
@@ -32,12 +32,14 @@ class Reply:
         dialect: Maps the names the LMM writes to skill names.
         model_name: Goes into the metadata.
         binding: Which calls were allowed; others are told in the metadata and not made.
+        each_once: Make a call once that stands in the plan several times, word for word.
     """
 
-    def __init__(self, dialect: Dialect, model_name: str, binding: Binding) -> None:
+    def __init__(self, dialect: Dialect, model_name: str, binding: Binding, *, each_once: bool = False) -> None:
         self._dialect = dialect
         self._model_name = model_name
         self._binding = binding
+        self._each_once = each_once
         self._parser = StreamParser()
         self._last = Piece("")
 
@@ -82,11 +84,17 @@ class Reply:
         return fields
 
     def _read(self, parsed: ParsedTurn) -> dict[str, Any]:
+        if self._each_once and parsed.turn.actions:
+            parsed = replace(parsed, turn=replace(parsed.turn, actions=_distinct(parsed.turn.actions)))
         problem = parsed.problem or self._binding.unwanted(parsed.turn.actions or ())
         reason = str(self._last.finish_reason)
         return ai_fields(
             replace(parsed, problem=problem), self._dialect, finish_reason=reason, bound=self._binding.names
         )
+
+
+def _distinct(actions: Sequence[Action]) -> tuple[Action, ...]:
+    return tuple(action for index, action in enumerate(actions) if action not in actions[:index])
 
 
 def _chunk(**fields: Any) -> ChatGenerationChunk:

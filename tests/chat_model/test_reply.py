@@ -95,3 +95,19 @@ def test_calls_that_were_not_wanted_are_told_and_not_made(binding: Binding) -> N
         assert (message.tool_calls, message.text) == ([], "Wait.")
         assert message.response_metadata["finish_reason"] == "stop"
         assert "planned" in message.response_metadata["invalid_plan"]
+
+
+def test_a_call_that_a_plan_repeats_is_made_once_where_that_is_wanted() -> None:
+    calls = (Action("sam", {"a": [1]}), Action("ocr", {}), Action("sam", {"a": [1]}), Action("sam", {"a": [2]}))
+    given = pieces(render_turn(Turn("Hm.", calls, "Wait.")))
+
+    def made(*, each_once: bool) -> list[tuple[str, dict[str, Any]]]:
+        reply = Reply(SKILLS, "lmm", Binding(), each_once=each_once)
+        for piece in given:
+            reply.take(piece)
+        message = reply.result().generations[0].message
+        assert isinstance(message, AIMessage)
+        return [(call["name"], call["args"]) for call in message.tool_calls]
+
+    assert made(each_once=True) == [("sam", {"a": [1]}), ("ocr", {}), ("sam", {"a": [2]})]
+    assert len(made(each_once=False)) == 4
