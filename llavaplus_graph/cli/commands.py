@@ -154,9 +154,12 @@ def learn(
     records: Annotated[
         int, typer.Option(min=30, help="Conversations to train on; fewer are quicker and teach less.")
     ] = 28_000,
+    rehearsal: Annotated[
+        float, typer.Option(min=0, max=0.99, help="Share of them that rehearses what the LMM knows already.")
+    ] = 0.75,
 ) -> None:
     """Teach the LMM a new skill: make data by really running it, tune, and show what was known before and after."""
-    lazy.learning.run_learn(skill, examples, out, model=model, limit=limit, records=records)
+    lazy.learning.run_learn(skill, examples, out, model=model, limit=limit, records=records, rehearsal=rehearsal)
 
 
 def evaluate(

@@ -15,17 +15,27 @@ from rich.table import Table
 from llavaplus_graph.chat_model import ChatLlavaPlus
 from llavaplus_graph.data.heldout import held_out_questions
 from llavaplus_graph.data.lesson import Lesson, read_lesson
+from llavaplus_graph.data.teaching import REHEARSAL
 from llavaplus_graph.evaluate.planning import examine, report
 from llavaplus_graph.images import ImageStore
 from llavaplus_graph.skills import load_skills
 from llavaplus_graph.train.figure import draw_scores
 from llavaplus_graph.train.learn import STAGES, Learned, Score, learn
 
-_RECORDS = sum(stage.records for stage in STAGES)
+RECORDS = sum(stage.records for stage in STAGES)
 _PICTURES = 60  # a kind, for so many records; fewer records need fewer
 
 
-def run_learn(skill: Path, examples: Path, out: Path, *, model: str | None, limit: int | None, records: int) -> None:
+def run_learn(
+    skill: Path,
+    examples: Path,
+    out: Path,
+    *,
+    model: str | None = None,
+    limit: int | None = None,
+    records: int = RECORDS,
+    rehearsal: float = REHEARSAL,
+) -> None:
     """Teaches, examines before and after, and writes ``OUT``, ``OUT/learned.json`` and ``OUT/learned.png``.
 
     Args:
@@ -35,6 +45,7 @@ def run_learn(skill: Path, examples: Path, out: Path, *, model: str | None, limi
         model: the checkpoint that learns; None is the bundled one.
         limit: ask at most so many questions about the old skills, and about the new one.
         records: conversations to train on.
+        rehearsal: share of them, in [0, 1), that rehearse what the checkpoint knows.
 
     Raises:
         ConfigError: the skill file or `out` cannot be used.
@@ -49,14 +60,15 @@ def run_learn(skill: Path, examples: Path, out: Path, *, model: str | None, limi
         lesson = read_lesson(skill, examples, store)
         for warning in lesson.warnings:
             log.warning("%s", warning)
-        stages = [replace(stage, records=max(1, records * stage.records // _RECORDS)) for stage in STAGES]
+        stages = [replace(stage, records=max(1, records * stage.records // RECORDS)) for stage in STAGES]
         learned = learn(
             lesson,
             out,
             lambda base: _scores(base, lesson, store, limit),
             base=model,
             stages=stages,
-            pictures=max(2, min(_PICTURES, _PICTURES * records // _RECORDS)),
+            rehearsal=rehearsal,
+            pictures=max(2, min(_PICTURES, _PICTURES * records // RECORDS)),
         )
     (out / "learned.json").write_text(json.dumps(_plain(learned), indent=2) + "\n", encoding="utf-8")
     draw_scores(learned.before, learned.after, lesson.tool.name, out / "learned.png")

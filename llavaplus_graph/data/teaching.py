@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +28,10 @@ from llavaplus_graph.protocol import IMAGE, holding_message, render_observation
 from llavaplus_graph.types import parse_result
 
 _log = logging.getLogger(__name__)
+REHEARSAL = 0.75
+"""Share of a lesson that rehearses what the LMM knows: enough to keep it, with a quarter left for the new skill."""
+_DRILLS = 0.13  # share of the rehearsal that copies and names kinds of pictures
+_PICTURED = 0.7  # share of the rehearsed conversations that show a picture
 _MOST_RUNS = 160
 _MOST_SECONDS = 90.0
 
@@ -39,31 +44,39 @@ class _Run:
 
 
 def lesson_records(
-    lesson: Lesson, facts: Sequence[PictureFact], folder: Path, rehearsal: Composer, count: int, rng: random.Random
+    lesson: Lesson,
+    facts: Sequence[PictureFact],
+    folder: Path,
+    known: Composer,
+    count: int,
+    rng: random.Random,
+    *,
+    rehearsal: float = REHEARSAL,
 ) -> Iterator[Record]:
-    """Compose the records of a lesson: a quarter about the new skill, the others about everything known before.
+    """Compose the records of a lesson: some about the new skill, the others about everything known before.
 
     Args:
         lesson: What is taught.
         facts: Drawn pictures; the skill is run on them.
         folder: Where the files of the pictures are.
-        rehearsal: Composes what the LMM knows already.
+        known: Composes what the LMM knows already.
         count: How many records.
         rng: Source of chance.
+        rehearsal: Share of the records, in [0, 1), that rehearse what is known; the new ones are spread evenly.
 
     Raises:
         DataError: If the skill fails on every picture, or an authored answer names what its results lack.
     """
     runs = _run_for_real(lesson, facts, folder, rng)
+    new = 1 - rehearsal
     for index in range(count):
         name = f"lesson-{index}"
-        if index % 4 == 0:
+        if math.ceil((index + 1) * new) > math.ceil(index * new):
             yield _new(name, lesson, facts, runs, rng)
-        elif index % 4 < 3:
-            yield rehearsal.conversation(name, pictured=rng.random() < 0.7)
+        elif rng.random() < _DRILLS:
+            yield rng.choice([known.answer_drill, known.plan_drill, known.sight_drill])(name)
         else:
-            drill = rng.choice([rehearsal.answer_drill, rehearsal.plan_drill, rehearsal.sight_drill])
-            yield drill(name) if rng.random() < 0.4 else rehearsal.conversation(name, pictured=rng.random() < 0.7)
+            yield known.conversation(name, pictured=rng.random() < _PICTURED)
 
 
 def _run_for_real(lesson: Lesson, facts: Sequence[PictureFact], folder: Path, rng: random.Random) -> list[_Run]:

@@ -21,7 +21,7 @@ from llavaplus_graph.data.conversations import Composer
 from llavaplus_graph.data.curate import render_pictures, training_phrasings
 from llavaplus_graph.data.lesson import Lesson
 from llavaplus_graph.data.recipe import Recipe, Stage, Tuning
-from llavaplus_graph.data.teaching import lesson_records
+from llavaplus_graph.data.teaching import REHEARSAL, lesson_records
 from llavaplus_graph.errors import ConfigError
 from llavaplus_graph.train.build import export
 from llavaplus_graph.train.finetune import fit
@@ -71,6 +71,7 @@ def learn(
     *,
     base: str | None = None,
     stages: Sequence[Stage] = STAGES,
+    rehearsal: float = REHEARSAL,
     pictures: int = 60,
     seed: int = 7,
 ) -> Learned:
@@ -82,6 +83,7 @@ def learn(
         examine: Asks the questions, before and after each stage.
         base: The checkpoint that learns; None is the bundled one.
         stages: The curriculum; of each only name, records and learning rates count.
+        rehearsal: Share of the records, in [0, 1), that rehearse what the checkpoint knows.
         pictures: Drawn pictures a kind, of nine kinds.
         seed: Seeds every draw.
 
@@ -102,7 +104,7 @@ def learn(
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
         recipe = Recipe(Path(folder), seed=seed, pictures=pictures, tuning=Tuning(save_steps=100_000))
         merits: list[tuple[float, tuple[Score, ...], Path]] = []
-        for stage in _tuned(opened, lesson, dialect, stages, recipe):
+        for stage in _tuned(opened, lesson, dialect, stages, rehearsal, recipe):
             target = recipe.out / f"{stage.name}-export"
             export(copy.deepcopy(opened.model), opened.processor, target)
             dialect.save(target)
@@ -127,7 +129,7 @@ def _opened(name: str, out: Path, base: str | None) -> Checkpoint:
 
 
 def _tuned(
-    opened: Checkpoint, lesson: Lesson, dialect: Dialect, stages: Sequence[Stage], recipe: Recipe
+    opened: Checkpoint, lesson: Lesson, dialect: Dialect, stages: Sequence[Stage], rehearsal: float, recipe: Recipe
 ) -> Iterator[Stage]:
     """Train the model of a checkpoint in place on the lesson and on what it knows; gives each stage when it is done."""
     facts = render_pictures(recipe)
@@ -138,7 +140,7 @@ def _tuned(
     for stage in stages:
         rng = random.Random(f"{recipe.seed}/{stage.name}")
         composer = Composer(phrasings, facts, rng)
-        records = lesson_records(lesson, facts, recipe.data, composer, stage.records, rng)
+        records = lesson_records(lesson, facts, recipe.data, composer, stage.records, rng, rehearsal=rehearsal)
         seats = int(model.config.image_seq_length)
         samples = [tokenize(record, tokenizer, dialect.conversation, seats) for record in records]
         fit(recipe, stage, model, samples, collator)

@@ -32,13 +32,14 @@ def lesson(*, answers: tuple[str, ...] = (), works: bool = True) -> Lesson:
     return Lesson(tool, tuple(lines), ())
 
 
-def records(folder: Path, taught: Lesson) -> list[Record]:
+def records(folder: Path, taught: Lesson, rehearsal: float = 0.75) -> list[Record]:
     facts = []
     for kind in PICTURE_KINDS:
         Image.new("RGB", (30, 20)).save(folder / f"{kind}.jpg")
         facts.append(PictureFact(f"{kind}.jpg", kind))
     rng = random.Random(1)
-    return list(lesson_records(taught, facts, folder, Composer(training_phrasings(), facts, rng), 90, rng))
+    known = Composer(training_phrasings(), facts, rng)
+    return list(lesson_records(taught, facts, folder, known, 90, rng, rehearsal=rehearsal))
 
 
 def called(record: Record) -> set[str]:
@@ -46,10 +47,11 @@ def called(record: Record) -> set[str]:
     return {action.name for turn in turns for action in turn.actions or ()}
 
 
-def test_a_quarter_of_the_records_is_new_and_the_rest_rehearses(tmp_path: Path) -> None:
-    made = records(tmp_path, lesson())
-    assert sum("measure_picture" in called(record) for record in made) == 23
-    assert len(set.union(*map(called, made))) > 8
+def test_as_many_records_rehearse_as_asked_for_and_the_others_are_new(tmp_path: Path) -> None:
+    for rehearsal, new, skills in [(0.75, 23, range(8, 30)), (0.4, 54, range(5, 30)), (0.0, 90, range(1, 2))]:
+        made = records(tmp_path, lesson(), rehearsal)
+        assert sum("measure_picture" in called(record) for record in made) == new
+        assert len(set.union(*map(called, made))) in skills
 
 
 def test_answers_repeat_what_the_skill_really_returned(tmp_path: Path) -> None:
