@@ -27,6 +27,12 @@ def ask(
     model: Annotated[
         str | None, typer.Option(metavar="DIR", help="A model directory instead of the bundled LMM.")
     ] = None,
+    base_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="A server (vLLM, SGLang) that serves the LMM named by --model.")
+    ] = None,
+    skill: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE.py", help="A skill of yours beside the installed ones.")
+    ] = None,
     thread: Annotated[str | None, typer.Option(metavar="NAME", help="Begin or continue this conversation.")] = None,
     store: Annotated[
         str | None, typer.Option(metavar="DIR|URL", help="Where pictures are kept; by default $LLAVAPLUS_IMAGES.")
@@ -46,6 +52,8 @@ def ask(
         as_json=as_json,
         save=save,
         model=model,
+        base_url=base_url,
+        skills=tuple(skill or ()),
         thread=thread,
         store=store,
     )

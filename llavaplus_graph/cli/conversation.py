@@ -22,11 +22,12 @@ from llavaplus_graph.cli.words import Asked
 from llavaplus_graph.errors import ConfigError
 from llavaplus_graph.graph import create_llavaplus_graph, results_of
 from llavaplus_graph.images import ImageStore, default_store
+from llavaplus_graph.skill_files import load_skill_file
 from llavaplus_graph.skills import load_skills, prepare_skills
 from llavaplus_graph.types import SkillFailure
 
-ModelFactory = Callable[[str | None, ImageStore], BaseChatModel]
-"""Makes the LMM from a model directory (None is the bundled one) and the store."""
+ModelFactory = Callable[[Asked, ImageStore], BaseChatModel]
+"""Makes the LMM that the user named, with the store."""
 
 
 def run_ask(asked: Asked, *, make_model: ModelFactory | None = None, skills: Sequence[BaseTool] | None = None) -> None:
@@ -39,7 +40,7 @@ def run_ask(asked: Asked, *, make_model: ModelFactory | None = None, skills: Seq
 
     Raises:
         PictureError: a picture cannot be used.
-        ConfigError: there is neither a picture nor a conversation, or a folder cannot be used.
+        ConfigError: there is neither a picture nor a conversation, or a folder or a skill file cannot be used.
         CheckpointError: the model directory cannot be opened.
     """
     store = ImageStore(asked.store) if asked.store else default_store()
@@ -53,9 +54,10 @@ def run_ask(asked: Asked, *, make_model: ModelFactory | None = None, skills: Seq
         folder = Folder(asked.save, prefix=prefix, turn=1 + _questions_in(past))
         turn = _Turn(asked, past)
         turn.progress.begin("loading the LMM and the skills")
-        tools = load_skills(store=store) if skills is None else skills
+        installed = load_skills(store=store) if skills is None else skills
+        tools = [*installed, *(load_skill_file(path, store) for path in asked.skills)]
         prepare_skills(tools)
-        model = (make_model or _chat_llava_plus)(asked.model, store)
+        model = (make_model or _chat_llava_plus)(asked, store)
         graph = create_llavaplus_graph(model, tools, store=store)
         app = graph.compile(checkpointer=thread.saver if thread else None)
         turn.take(app, message, thread.config if thread else None)
@@ -63,8 +65,8 @@ def run_ask(asked: Asked, *, make_model: ModelFactory | None = None, skills: Seq
         turn.finish()
 
 
-def _chat_llava_plus(model: str | None, store: ImageStore) -> BaseChatModel:
-    return ChatLlavaPlus(model=model, store=store).load()
+def _chat_llava_plus(asked: Asked, store: ImageStore) -> BaseChatModel:
+    return ChatLlavaPlus(model=asked.model, base_url=asked.base_url, store=store).load()
 
 
 def _no_picture(asked: Asked) -> str:

@@ -23,7 +23,9 @@ class Asked:
         points: x, y in shares of the picture.
         as_json: one document instead of text.
         save: folder for pictures.
-        model: a model directory; None is the bundled LMM.
+        model: a model directory, or the name by which a server knows the LMM; None is the bundled LMM.
+        base_url: the address of an OpenAI-compatible server that serves the LMM.
+        skills: files that make further skills.
         thread: name of a conversation that is kept.
         store: where pictures are; None is the default store.
     """
@@ -35,6 +37,8 @@ class Asked:
     as_json: bool = False
     save: Path = Path("llavaplus-out")
     model: str | None = None
+    base_url: str | None = None
+    skills: tuple[Path, ...] = ()
     thread: str | None = None
     store: str | None = None
 

@@ -40,7 +40,7 @@ def size_of(path: Path) -> tuple[int, int]:
 def ask(question: Asked, *replies: Scripted, skills: list[BaseTool] | None = None) -> ScriptedLmm:
     lmm = ScriptedLmm(replies)
 
-    def make(directory: str | None, store: ImageStore) -> BaseChatModel:
+    def make(asked: Asked, store: ImageStore) -> BaseChatModel:
         return lmm
 
     run_ask(question, make_model=make, skills=skills or [reader()])
@@ -150,3 +150,20 @@ def test_boxes_and_points_reach_the_lmm(tmp_path: Path) -> None:
     text = lmm.requests[0].messages[0].text
     assert "The input boxes are: [[0.1, 0.2, 0.3, 0.4]]" in text
     assert "The input points are: [[0.5, 0.5]]" in text
+
+
+def test_a_skill_file_is_called_like_the_installed_skills(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "mood.py"
+    file.write_text(
+        "from langchain_core.tools import BaseTool\n"
+        "from llavaplus_graph.skills import PictureArguments, SkillInfo, make_skill\n"
+        "from llavaplus_graph.types import Tags\n"
+        "def judge_mood(*, store=None) -> BaseTool:\n"
+        "    def run(image):\n"
+        '        """Judge the mood of a picture."""\n'
+        '        return Tags(tags=("calm",), scores=(1.0,))\n'
+        '    return make_skill(run, SkillInfo("judge_mood"), PictureArguments)\n',
+        encoding="utf-8",
+    )
+    ask(replace(asked(tmp_path, SIGN), skills=(file,)), call("judge_mood", image="latest"), AIMessage("It is calm."))
+    assert 'judge_mood: {"tags": "calm"}' in capsys.readouterr().out

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from llavaplus_graph.data.lesson import FEWEST, Lesson, load_skill_file, read_lesson
+from llavaplus_graph.data.lesson import FEWEST, Lesson, read_lesson
 from llavaplus_graph.errors import ConfigError, DataError
 from llavaplus_graph.images import ImageStore
 
@@ -80,26 +80,6 @@ def test_names_and_aliases_that_are_taken_are_refused(tmp_path: Path) -> None:
         files(tmp_path, LINES, name="read_text")
     with pytest.raises(ConfigError, match="'sam' belongs to the skill segment_region"):
         files(tmp_path, LINES, alias="'sam',")
-
-
-@pytest.mark.parametrize(
-    ("code", "complaint"),
-    [
-        ("x = 1", "must make exactly one skill with make_skill\\(\\); it makes none"),
-        ("1 / 0", "cannot be run: ZeroDivisionError"),
-        ("def broken(", "cannot be run: SyntaxError"),
-        (SKILL.format(name="mood", alias="").replace('"""Judge the mood of a picture."""', ""), "has no description"),
-    ],
-)
-def test_a_file_that_makes_no_skill_is_refused(tmp_path: Path, code: str, complaint: str) -> None:
-    (tmp_path / "skill.py").write_text(code, encoding="utf-8")
-    with pytest.raises(ConfigError, match=complaint):
-        load_skill_file(tmp_path / "skill.py", ImageStore("memory://lesson"))
-
-
-def test_a_skill_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="there is no skill file"):
-        load_skill_file(tmp_path / "nothing.py", ImageStore("memory://lesson"))
 
 
 def test_phrasings_that_are_not_there_are_named(tmp_path: Path) -> None:

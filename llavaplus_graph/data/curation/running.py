@@ -15,11 +15,11 @@ from langchain_core.messages import ToolCall, ToolMessage
 from langchain_core.tools import BaseTool
 
 from llavaplus_graph.data.curation.labelling import DroppedError
-from llavaplus_graph.data.lesson import load_skill_file
 from llavaplus_graph.data.sources.contexts import ImageContext
 from llavaplus_graph.errors import ConfigError, PictureError
 from llavaplus_graph.images import ImageStore, resolve_handle
 from llavaplus_graph.protocol import Action
+from llavaplus_graph.skill_files import load_skill_file
 from llavaplus_graph.skills import load_skills, skill_info
 from llavaplus_graph.types import Mask, Masks, SkillResult, parse_result
 
