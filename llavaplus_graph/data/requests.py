@@ -51,24 +51,18 @@ def make_request(
         value_of: Gives the value of a slot; by default it is drawn from the vocabulary.
     """
     filled = as_typed(fill(phrasing, value_of or Slots(rng)), rng, strength=strength)
-    if phrasing.calls:
-        calls = enumerate(phrasing.calls, start=1)
-        actions = tuple(
-            Action(call.skill, _unmarked(call.skill, call.arguments, filled, phrasing, number))
-            for number, call in calls
-        )
-        return Request(filled.text, actions, phrasing)
-    if phrasing.skill is None:
-        return Request(filled.text, (), phrasing)
-    args, prompt = _arguments(phrasing, filled, rng)
-    return Request(filled.text + prompt, (Action(phrasing.skill, args),), phrasing)
-
-
-def _arguments(phrasing: Phrasing, filled: Filled, rng: random.Random) -> tuple[dict[str, Any], str]:
-    skill = str(phrasing.skill)
-    if skill in MARKED:
-        return _marked(skill, phrasing.marks or "box", filled, rng)
-    return _unmarked(skill, phrasing.arguments, filled, phrasing, 1), ""
+    wanted = [(call.skill, call.arguments) for call in phrasing.calls]
+    if not wanted and phrasing.skill is not None:
+        wanted = [(phrasing.skill, phrasing.arguments)]
+    text, actions = filled.text, []
+    for number, (skill, authored) in enumerate(wanted, start=1):
+        if skill in MARKED and not (phrasing.calls and authored):
+            args, prompt = _marked(skill, phrasing.marks or "box", filled, rng)
+            text += prompt
+        else:
+            args = _unmarked(skill, authored, filled, phrasing, number)
+        actions.append(Action(skill, args))
+    return Request(text, tuple(actions), phrasing)
 
 
 def _unmarked(

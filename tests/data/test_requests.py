@@ -184,3 +184,13 @@ def test_a_line_that_asks_for_two_skills_fills_authored_arguments() -> None:
     request = make_request(phrasing, random.Random(0), strength=0)
     degrees = int(request.text.rsplit(" ", 1)[1])
     assert request.actions[1].params["parameters"] == {"degrees": degrees}
+
+
+def test_one_of_two_calls_can_be_about_what_is_marked() -> None:
+    calls = (AuthoredCall("caption_image"), AuthoredCall("segment_region"))
+    for request in requests("describe it and cut out my selection", None, calls=calls, marks="points"):
+        described, segmented = request.actions
+        assert described == Action("caption_image", {})
+        assert segmented.params.keys() == {"points", "point_labels"}
+        marked = numbers(str(segmented.params["points"]))
+        assert numbers(request.text)[: len(marked)] == marked
