@@ -8,14 +8,16 @@ is checked and pinned in the same way.
 from __future__ import annotations
 
 import http.client
+import io
 import ipaddress
 import re
 import socket
 import ssl
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, cast
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from llavaplus_graph.errors import PictureError
@@ -120,27 +122,25 @@ class Fetcher:
         host, port = str(parts.hostname), parts.port or _PORTS[parts.scheme]
         shown = _shown(parts.geturl())
         address = self._public_address(host, port, shown)
-        connection = http.client.HTTPConnection(host, port)
         try:
-            connection.sock = self._connected(address, port, host if parts.scheme == "https" else None, ends)
-            path = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
-            headers = {"Host": parts.netloc, "Accept": "image/*", "User-Agent": "llavaplus-graph"}
-            connection.request("GET", path, headers=headers)
-            # Responses that close the connection take the socket along, hence it is kept here.
-            line, response = connection.sock, connection.getresponse()
-            if response.status in _REDIRECTS and response.headers.get("Location"):
-                return str(response.headers["Location"])
-            if response.status != http.client.OK:
-                raise PictureError(f"{shown} answers with status {response.status}; check the URL")
-            return self._body(response, line, ends, shown)
+            with closing(self._connected(address, port, host if parts.scheme == "https" else None, ends)) as line:
+                connection = http.client.HTTPConnection(host, port)
+                connection.sock = cast(socket.socket, _InTime(line, ends))
+                path = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
+                headers = {"Host": parts.netloc, "Accept": "image/*", "User-Agent": "llavaplus-graph"}
+                connection.request("GET", path, headers=headers)
+                response = connection.getresponse()
+                if response.status in _REDIRECTS and response.headers.get("Location"):
+                    return str(response.headers["Location"])
+                if response.status != http.client.OK:
+                    raise PictureError(f"{shown} answers with status {response.status}; check the URL")
+                return self._body(response, shown)
         except (OSError, http.client.HTTPException, ValueError) as err:
             if isinstance(err, PictureError):
                 raise
             late = isinstance(err, TimeoutError)
             reason = f"did not answer within {self.seconds:g} s" if late else "cannot be reached"
             raise PictureError(f"{shown} {reason}; download the picture and give its path") from None
-        finally:
-            connection.close()
 
     def _public_address(self, host: str, port: int, shown: str) -> str:
         try:
@@ -170,18 +170,41 @@ class Fetcher:
             line.close()
             raise
 
-    def _body(self, response: http.client.HTTPResponse, line: socket.socket, ends: float, shown: str) -> bytes:
+    def _body(self, response: http.client.HTTPResponse, shown: str) -> bytes:
         if response.headers.get("Content-Encoding", "identity") != "identity":
             raise PictureError(f"{shown} comes compressed although that was not asked for; download the picture")
         data = bytearray()
         while len(data) <= self.max_bytes:
-            if line.fileno() >= 0:
-                line.settimeout(_left(ends))
             piece = response.read1(_PIECE)
             if not piece:
                 return bytes(data)
             data += piece
         raise PictureError(f"{shown} leads to more than {self.max_bytes:,} bytes; give a smaller picture")
+
+
+class _InTime(io.RawIOBase):
+    """What `http.client` needs of a connection, with one end for all reads: a site may drip its headers too.
+
+    A socket's own limit begins anew with every byte. It is the caller who closes the connection; `http.client` would do
+    so before the body is read.
+    """
+
+    def __init__(self, line: socket.socket, ends: float) -> None:
+        self._line, self._ends = line, ends
+
+    def sendall(self, data: bytes) -> None:
+        self._line.settimeout(_left(self._ends))
+        self._line.sendall(data)
+
+    def makefile(self, mode: str) -> io.BufferedReader:  # noqa: ARG002  always "rb"
+        return io.BufferedReader(_InTime(self._line, self._ends))
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:  # Any: whatever has room for bytes
+        self._line.settimeout(_left(self._ends))
+        return self._line.recv_into(buffer)
 
 
 def is_public(address: _Address) -> bool:

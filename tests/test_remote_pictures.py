@@ -2,8 +2,9 @@
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -208,6 +209,27 @@ def test_a_site_that_drips_is_given_up() -> None:
     slow = Fetcher(resolve=leads_to(PUBLIC), connect=lambda *_: ours, seconds=0.05)
     with theirs, pytest.raises(PictureError, match=r"did not answer within 0.05 s"):
         slow.fetch("http://example.org/a.png")
+
+
+def test_a_site_that_drips_its_headers_is_given_up_too() -> None:
+    ours, theirs = socket.socketpair()
+    theirs.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+
+    def drip() -> None:
+        with suppress(OSError):  # until nobody listens; an end of its own, so that the test cannot hang
+            for _ in range(60):
+                theirs.sendall(b"x")
+                time.sleep(0.05)
+
+    dripping = threading.Thread(target=drip)
+    dripping.start()
+    began = time.monotonic()
+    slow = Fetcher(resolve=leads_to(PUBLIC), connect=lambda *_: ours, seconds=0.2)
+    with pytest.raises(PictureError, match=r"did not answer within 0.2 s"):
+        slow.fetch("http://example.org/a.png")
+    dripping.join()
+    theirs.close()
+    assert time.monotonic() - began < 2
 
 
 def test_https_wants_the_certificate_of_the_name_and_sends_nothing_before() -> None:

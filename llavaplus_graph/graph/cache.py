@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -19,11 +20,17 @@ from llavaplus_graph.images import ImageStore
 from llavaplus_graph.skills import SkillInfo
 from llavaplus_graph.types import parse_result
 
+_LOG = logging.getLogger(__name__)
+_NO_RESULT = "the cache gives no result, so the skill runs: %s"
+_NOT_KEPT = "the cache does not keep a result: %s"
+
 AnyCache: TypeAlias = BaseCache[Artifact]
 
 
 class ResultCache:
     """The results of earlier calls, in one of LangGraph's caches.
+
+    A cache that cannot be reached, or holds something that is no result, is as good as an empty one: the skill runs.
 
     Args:
         cache: where they are kept, for example `langgraph.cache.memory.InMemoryCache`.
@@ -36,21 +43,41 @@ class ResultCache:
 
     def get(self, key: FullKey | None) -> Artifact | None:
         """The plain form of a result, or None."""
-        return None if key is None else self._usable(self._cache.get([key]).get(key))
+        if key is None:
+            return None
+        try:
+            return self._usable(self._cache.get([key]).get(key))
+        except Exception as err:  # noqa: BLE001  whatever a cache of somebody else's raises
+            _LOG.warning(_NO_RESULT, err)
+            return None
 
     async def aget(self, key: FullKey | None) -> Artifact | None:
         """As `get`."""
-        return None if key is None else self._usable((await self._cache.aget([key])).get(key))
+        if key is None:
+            return None
+        try:
+            return self._usable((await self._cache.aget([key])).get(key))
+        except Exception as err:  # noqa: BLE001  as in `get`
+            _LOG.warning(_NO_RESULT, err)
+            return None
 
     def put(self, key: FullKey | None, artifact: Artifact) -> None:
         """Keeps a result; failures are not kept."""
-        if key is not None and artifact["kind"] != "failure":
+        if key is None or artifact["kind"] == "failure":
+            return
+        try:
             self._cache.set({key: (artifact, None)})
+        except Exception as err:  # noqa: BLE001  as in `get`
+            _LOG.warning(_NOT_KEPT, err)
 
     async def aput(self, key: FullKey | None, artifact: Artifact) -> None:
         """As `put`."""
-        if key is not None and artifact["kind"] != "failure":
+        if key is None or artifact["kind"] == "failure":
+            return
+        try:
             await self._cache.aset({key: (artifact, None)})
+        except Exception as err:  # noqa: BLE001  as in `get`
+            _LOG.warning(_NOT_KEPT, err)
 
     def _usable(self, artifact: Artifact | None) -> Artifact | None:
         if artifact is None or any(handle not in self._store for handle in parse_result(artifact).pictures):

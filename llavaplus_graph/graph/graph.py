@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.tools import BaseTool
 from langgraph.graph import END, START, StateGraph
-from langgraph.types import Send
+from langgraph.types import Command, Send
 
 from llavaplus_graph.graph.aggregator import aggregator
 from llavaplus_graph.graph.approval import approved
@@ -30,12 +30,13 @@ from llavaplus_graph.graph.captions import Captions
 from llavaplus_graph.graph.executor import Executor
 from llavaplus_graph.graph.limits import Limits
 from llavaplus_graph.graph.lmm import Lmm
+from llavaplus_graph.graph.node import Node
 from llavaplus_graph.graph.planner import planner
 from llavaplus_graph.graph.prompted import PLANNER_PROMPT
 from llavaplus_graph.graph.responder import responder as respond_node
 from llavaplus_graph.graph.retrying import Retry
 from llavaplus_graph.graph.sight import Sight, Vision
-from llavaplus_graph.graph.state import InputState, State, pending_calls
+from llavaplus_graph.graph.state import InputState, State, Update, pending_calls
 from llavaplus_graph.graph.trimming import Trim
 from llavaplus_graph.images import ImageStore, default_store
 from llavaplus_graph.remote_pictures import Fetcher, fetcher_for
@@ -91,25 +92,37 @@ def create_llavaplus_graph(
     sight = partial(Sight, store=store, vision=vision, captioner=captioner, trim=trim, prompt=told)
     lmm = Lmm(model, skills, sight(model))
     answering = lmm if responder is None else Lmm(responder, skills, sight(responder), answers_only=True)
+    acting = partial(_acting, executor=executor, limits=limits)
     graph: LlavaPlusGraph = StateGraph(State, input_schema=InputState)
-    graph.add_node("planner", planner(lmm, store, fetcher_for(fetch_urls)))
+    graph.add_node("planner", acting(planner(lmm, store, fetcher_for(fetch_urls))), destinations=("execute", END))
     graph.add_node("execute", approved(executor.node(), approve, skills))
     graph.add_node("aggregate", aggregator(limits))
-    graph.add_node("respond", respond_node(answering, limits, grounded=grounded))
-    return _wired(graph, executor, limits)
-
-
-def _wired(graph: LlavaPlusGraph, executor: Executor, limits: Limits) -> LlavaPlusGraph:
-    """The graph with its edges; from planner and respond as many lead to execute as calls are allowed."""
-
-    def next_step(state: State) -> list[Send] | str:
-        calls = pending_calls(state["messages"])[: limits.calls_left(state)]
-        return [Send("execute", executor.task(call, state)) for call in calls] or END
-
-    steps: list[Any] = ["execute", END]
+    answers = respond_node(answering, limits, grounded=grounded)
+    graph.add_node("respond", acting(answers), destinations=("execute", END))
     graph.add_edge(START, "planner")
-    graph.add_conditional_edges("planner", next_step, steps)
     graph.add_edge("execute", "aggregate")
     graph.add_edge("aggregate", "respond")
-    graph.add_conditional_edges("respond", next_step, steps)
     return graph
+
+
+def _acting(node: Node[State, Update], *, executor: Executor, limits: Limits) -> Node[State, Command[Any]]:
+    """A node that says where to go on: as often to execute as it calls skills and calls are allowed, or to the end.
+
+    A conditional edge would say the same, after it has put the whole state together once more.
+    """
+
+    def onward(state: State, update: Update) -> Command[Any]:
+        known: State = {
+            **state,
+            "messages": [*state["messages"], *update["messages"]],  # type: ignore[list-item]  # LangChain's union
+            "images": [*state["images"], *update.get("images", [])],
+            "results": {} if "results" in update else state["results"],  # a new turn has none
+        }
+        calls = pending_calls(known["messages"])[: limits.calls_left(known)]
+        sends = [Send("execute", executor.task(call, known)) for call in calls]
+        return Command(update=update, goto=sends or END)
+
+    async def aact(state: State) -> Command[Any]:
+        return onward(state, await node.ainvoke(state))
+
+    return Node(lambda state: onward(state, node.invoke(state)), aact)

@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from llavaplus_graph.errors import LlavaPlusError, PictureError
 from llavaplus_graph.graph.lmm import with_calls
-from llavaplus_graph.graph.pictures import handle_block, handles_in, handles_made, is_picture, stored_handle
+from llavaplus_graph.graph.pictures import handles_in, handles_made, with_handles
 from llavaplus_graph.images import ImageStore
 from llavaplus_graph.remote_pictures import Fetcher
 
@@ -50,20 +50,9 @@ def take_in(
     if not messages:
         raise LlavaPlusError("there is no message to answer; pass at least one, for example user_message('Hello')")
     answered = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
-    taken = [_settled(_with_handles(message, store, fetcher), answered) for message in messages]
+    taken = [_settled(with_handles(message, store, fetcher), answered) for message in messages]
     changed = [new for new, old in zip(taken, messages, strict=True) if new is not old]
     return Intake(taken, changed, _pictures_to_add(taken, known, store))
-
-
-def _with_handles(message: BaseMessage, store: ImageStore, fetcher: Fetcher | None) -> BaseMessage:
-    """The message itself when it holds no inline picture, else a copy with handles."""
-    if isinstance(message.content, str):
-        return message
-    blocks: list[str | dict[str, object]] = [
-        handle_block(stored_handle(block, store, fetcher)) if is_picture(block) and "file_id" not in block else block
-        for block in message.content
-    ]
-    return message if blocks == message.content else message.model_copy(update={"content": blocks})
 
 
 def _settled(message: BaseMessage, answered: set[str]) -> BaseMessage:

@@ -5,9 +5,11 @@ The course of a turn is written once, as a generator that asks for model calls; 
 
 from __future__ import annotations
 
+import re
 import uuid
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolCall
@@ -25,6 +27,12 @@ REMINDER = (
 
 INVALID_PLAN = "invalid_plan"
 """Key of ``response_metadata``: why a plan could not be used, one sentence."""
+
+# Where an answer is due. Anthropic's client takes every other word for the name of a tool that has to be called
+# (docs.anthropic.com, "Messages", tool_choice).
+_NO_CALL: Final[Mapping[str, Any]] = {"anthropic-chat": {"type": "none"}}
+_CALL_BLOCKS: Final = frozenset({"tool_call", "tool_call_chunk", "tool_use", "input_json_delta", "function_call"})
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,7 @@ class Lmm:
         if skills:
             try:
                 self._acting = model.bind_tools(skills)
-                self._answering = model.bind_tools(skills, tool_choice="none")
+                self._answering = model.bind_tools(skills, tool_choice=_NO_CALL.get(model._llm_type, "none"))
             except NotImplementedError:
                 if not answers_only:
                     name = type(model).__name__
@@ -82,7 +90,7 @@ class Lmm:
             try:
                 request = turn.send(_as_ai(reply))
             except StopIteration as done:
-                return _with_new_ids(done.value, messages)
+                return self._kept(done.value, messages)
 
     async def aask(
         self, messages: Sequence[BaseMessage], images: Sequence[str] = (), *, may_act: bool = True
@@ -96,7 +104,13 @@ class Lmm:
             try:
                 request = turn.send(_as_ai(reply))
             except StopIteration as done:
-                return _with_new_ids(done.value, messages)
+                if isinstance(done.value.content, str):
+                    return self._kept(done.value, messages)
+                return await run_in_executor(None, self._kept, done.value, messages)
+
+    def _kept(self, reply: AIMessage, messages: Sequence[BaseMessage]) -> AIMessage:
+        """The reply as the state may hold it."""
+        return _with_new_ids(_sound(self._sight.with_handles(reply)), messages)
 
     def _model_for(self, request: _Request) -> Runnable[list[BaseMessage], BaseMessage]:
         return self._acting if request.may_act else self._answering
@@ -148,9 +162,14 @@ def _answer_only(reply: AIMessage, problem: str | None) -> AIMessage:
 
 
 def with_calls(message: AIMessage, calls: list[ToolCall]) -> AIMessage:
-    """The same message (its id too) with its text and other calls; content blocks would repeat the old ones."""
+    """The same message (its id too) with other calls.
+
+    Blocks that spell the old calls out go. The others stay, because some interfaces want the thoughts that led to a
+    call back beside it; without a call they want none.
+    """
+    rest = [block for block in message.content if isinstance(block, str) or block.get("type") not in _CALL_BLOCKS]
     return AIMessage(
-        content=message.text,
+        content=rest if calls and isinstance(message.content, list) else message.text,
         tool_calls=calls,
         id=message.id,
         name=message.name,
@@ -160,8 +179,27 @@ def with_calls(message: AIMessage, calls: list[ToolCall]) -> AIMessage:
     )
 
 
+def _sound(reply: AIMessage) -> AIMessage:
+    """The reply without lone surrogates, which neither checkpoints nor requests can hold."""
+    said = {"content": reply.content, "tool_calls": reply.tool_calls, "additional_kwargs": reply.additional_kwargs}
+    clean = {name: _without_surrogates(value) for name, value in said.items()}
+    return reply if clean == said else reply.model_copy(update=clean)
+
+
+def _without_surrogates(value: Any) -> Any:  # Any: whatever JSON holds
+    if isinstance(value, str):
+        return _SURROGATES.sub("", value)
+    if isinstance(value, list):
+        return [_without_surrogates(inner) for inner in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(inner) for key, inner in value.items()}
+    return value
+
+
 def _with_new_ids(reply: AIMessage, messages: Sequence[BaseMessage]) -> AIMessage:
-    """Results are kept by call id, so no id may be missing or come twice in a conversation."""
+    """Results are kept by call id and messages by their own, so none may be missing or come twice in a conversation."""
+    if reply.id is not None and any(message.id == reply.id for message in messages):
+        reply = reply.model_copy(update={"id": f"lc_{uuid.uuid4()}"})
     taken = {call["id"] for message in messages if isinstance(message, AIMessage) for call in message.tool_calls}
     calls: list[ToolCall] = []
     for call in reply.tool_calls:

@@ -11,12 +11,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, NotRequired
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import SystemMessage, ToolMessage
-from langchain_core.runnables import run_in_executor
+from langchain_core.messages import SystemMessage, ToolCall, ToolMessage
+from langchain_core.runnables import RunnableConfig, run_in_executor
 from langchain_core.tools import BaseTool
 from langgraph.types import Command
 
 from llavaplus_graph.errors import MissingExtraError
+from llavaplus_graph.graph.aggregator import LONGEST_OBSERVATION
 from llavaplus_graph.graph.captions import Captions
 from llavaplus_graph.graph.executor import Executor
 from llavaplus_graph.graph.intake import take_in
@@ -24,6 +25,7 @@ from llavaplus_graph.graph.prompted import PLANNER_PROMPT
 from llavaplus_graph.graph.sight import Sight, Vision
 from llavaplus_graph.graph.state import Artifact, Task, merge_results, newest_masks, newest_scene
 from llavaplus_graph.graph.trimming import Trim
+from llavaplus_graph.graph.truncation import shortened
 from llavaplus_graph.images import ImageStore, default_store
 from llavaplus_graph.types import SkillFailure, parse_result
 
@@ -104,10 +106,10 @@ class LlavaPlusMiddleware(AgentMiddleware[PicturesState, Any, Any]):
     def wrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolMessage | Command[Any]]
     ) -> ToolMessage | Command[Any]:
-        """Runs a skill as the graph does."""
+        """Runs a skill as the graph does, behind whatever other middlewares do with the call: ask a person, edit it."""
         if request.tool_call["name"] not in self._names:
             return handler(request)
-        return _command(request, self._executor.execute(_task(request))["results"])
+        return handler(request.override(tool=self._skill_in(request)))
 
     async def awrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]]
@@ -115,7 +117,18 @@ class LlavaPlusMiddleware(AgentMiddleware[PicturesState, Any, Any]):
         """As `wrap_tool_call`."""
         if request.tool_call["name"] not in self._names:
             return await handler(request)
-        return _command(request, (await self._executor.aexecute(_task(request)))["results"])
+        return await handler(request.override(tool=self._skill_in(request)))
+
+    def _skill_in(self, request: ToolCallRequest) -> BaseTool:
+        """The skill of a call as a tool that is run by the graph's executor, on the conversation's pictures."""
+
+        def run(call: ToolCall) -> Command[Any]:
+            return _command(call, self._executor.execute(_task(call, request.state))["results"])
+
+        async def arun(call: ToolCall) -> Command[Any]:
+            return _command(call, (await self._executor.aexecute(_task(call, request.state)))["results"])
+
+        return _Prepared(name=request.tool_call["name"], description="", run_call=run, arun_call=arun)
 
     def _shown(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
         state: Any = request.state  # its type is that of agents without this middleware
@@ -135,28 +148,43 @@ class LlavaPlusMiddleware(AgentMiddleware[PicturesState, Any, Any]):
         return known[1]
 
 
-def _task(request: ToolCallRequest) -> Task:
-    state: Any = request.state
+class _Prepared(BaseTool):
+    """A tool that gets the whole call; what its arguments may be is the executor's business."""
+
+    run_call: Callable[[ToolCall], Command[Any]]
+    arun_call: Callable[[ToolCall], Awaitable[Command[Any]]]
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002, ARG002
+        return self.run_call(input)
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002, ARG002
+        return await self.arun_call(input)
+
+    def _run(self, call: ToolCall) -> Any:  # BaseTool wants it; every call comes through `invoke`
+        return self.run_call(call)
+
+
+def _task(call: ToolCall, state: Any) -> Task:  # Any: the type of a state is that of agents without this middleware
     return {
-        "call": request.tool_call,
+        "call": call,
         "images": list(state.get("images", ())),
         "masks": newest_masks(state.get("results", {})),
         "scene": newest_scene(state.get("results", {})),
     }
 
 
-def _command(request: ToolCallRequest, results: dict[str, Artifact]) -> Command[Any]:
-    artifact = results[str(request.tool_call["id"])]
+def _command(call: ToolCall, results: dict[str, Artifact]) -> Command[Any]:
+    artifact = results[str(call["id"])]
     result = parse_result(artifact)
-    content = result.content()
+    content = shortened(result.content(), LONGEST_OBSERVATION)
     if result.pictures:
         # Handles and no numbers: calls that run side by side do not know how many pictures the others make.
         content["pictures"] = list(result.pictures)
     message = ToolMessage(
         content=json.dumps(content, ensure_ascii=False),
         artifact=artifact,
-        name=request.tool_call["name"],
-        tool_call_id=str(request.tool_call["id"]),
+        name=call["name"],
+        tool_call_id=str(call["id"]),
         status="error" if isinstance(result, SkillFailure) else "success",
     )
     return Command(update={"messages": [message], "results": results, "images": list(result.pictures)})

@@ -1,7 +1,8 @@
 """Pictures inside messages: every spelling of an inline picture, and the way to handles and back. Knows no node.
 
 The spellings (`docs.langchain.com`, "Multimodal messages"): LangChain's own blocks, old and new, OpenAI's ``image_url``
-and ``input_image``, Anthropic's ``source``. A picture that cannot be taken in raises; none vanishes silently.
+and ``input_image``, Anthropic's ``source``, Google's ``media``, files that are pictures. A picture that cannot be taken
+in raises, or is told of where no person gave it; none vanishes silently.
 """
 
 from __future__ import annotations
@@ -12,18 +13,24 @@ import io
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
-from langchain_core.messages import BaseMessage, ToolMessage
+from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from llavaplus_graph.errors import PictureError
 from llavaplus_graph.images import HANDLE, ImageStore
 from llavaplus_graph.remote_pictures import Fetcher
 
 _PICTURE_TYPES = frozenset({"image", "image_url", "input_image"})
+_FILE_TYPES = frozenset({"file", "media"})
+_INLINE = frozenset({"base64", "data", "url", "image_url", "source"})
 
 
 def is_picture(block: object) -> TypeGuard[dict[str, Any]]:
     """Whether a content block of a message is a picture, in whatever spelling."""
-    return isinstance(block, dict) and block.get("type") in _PICTURE_TYPES
+    if not isinstance(block, dict):
+        return False
+    kind = block.get("type")
+    of_file = kind in _FILE_TYPES and str(block.get("mime_type")).startswith("image/")
+    return kind in _PICTURE_TYPES or of_file or (kind is None and "image" in block)  # the last is Bedrock's
 
 
 def handle_block(handle: str) -> dict[str, object]:
@@ -40,6 +47,51 @@ def handles_in(message: BaseMessage) -> list[str]:
 def handle_of(block: object) -> str | None:
     """The handle in a content block, or None."""
     return str(block["file_id"]) if is_picture(block) and "file_id" in block else None
+
+
+def with_handles(message: BaseMessage, store: ImageStore, fetcher: Fetcher | None = None) -> BaseMessage:
+    """A message with handles in place of its inline pictures.
+
+    What models and tools say is no address that anybody asked to open: their URLs are never fetched, and a picture of
+    theirs that cannot be taken in becomes a sentence, because no person is there to give a better one.
+
+    Args:
+        message: the message.
+        store: where the pictures go.
+        fetcher: fetches the pictures that a person gives as URLs; None refuses them.
+
+    Returns:
+        The message itself where it holds no inline picture, else a copy.
+
+    Raises:
+        PictureError: a person's picture cannot be taken in.
+    """
+    given = isinstance(message, HumanMessage | SystemMessage)
+    if isinstance(message.content, str) or not any(_is_inline(block, given=given) for block in message.content):
+        return message
+
+    def plain(block: Any) -> str | dict[str, object]:  # Any: what is no picture stays as it is
+        if not _is_inline(block, given=given):
+            return block  # type: ignore[no-any-return]
+        handle = handle_of(block)
+        if handle is not None and HANDLE.fullmatch(handle):  # pixels beside a handle
+            return handle_block(handle)
+        try:
+            return handle_block(stored_handle(block, store, fetcher if given else None))
+        except PictureError as err:
+            if given:
+                raise
+            return {"type": "text", "text": f"(A picture that was not taken in: {err}.)"}
+
+    return message.model_copy(update={"content": [plain(block) for block in message.content]})
+
+
+def _is_inline(block: object, *, given: bool) -> bool:
+    """Whether there is something to be replaced; a person who names a file that is no handle is told so later."""
+    if not is_picture(block):
+        return False
+    named = "file_id" in block and (given or HANDLE.fullmatch(str(block["file_id"])))
+    return not named or not _INLINE.isdisjoint(block)
 
 
 def handles_made(message: BaseMessage) -> list[str]:

@@ -11,10 +11,17 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, cast
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from llavaplus_graph.errors import ConfigError
-from llavaplus_graph.graph.pictures import handle_block, handle_of, handles_in, handles_made, pixel_block
+from llavaplus_graph.graph.pictures import (
+    handle_block,
+    handle_of,
+    handles_in,
+    handles_made,
+    pixel_block,
+    with_handles,
+)
 from llavaplus_graph.graph.trimming import Trim, trimmed
 from llavaplus_graph.images import ImageStore
 
@@ -71,7 +78,7 @@ class Sight:
             PictureError: a picture is not in the store.
             ConfigError: the model takes no pictures, and there is one.
         """
-        kept = trimmed(messages, images, self._trim) if self._trim is not None else list(messages)
+        kept = trimmed(messages, images, self._trim)
         if self._results:
             kept = [_with_made(message) for message in kept]
         if self._way == "handles":
@@ -81,6 +88,10 @@ class Sight:
         shown = [self._shown(message, images) for message in kept]
         told = [SystemMessage(self._prompt), *shown] if self._prompt else shown
         return _system_first(told)
+
+    def with_handles(self, reply: AIMessage) -> AIMessage:
+        """What the model says, with handles in place of pictures that it painted itself."""
+        return cast(AIMessage, with_handles(reply, self._store))
 
     def _shown(self, message: BaseMessage, images: Sequence[str]) -> BaseMessage:
         if not handles_in(message):

@@ -18,15 +18,19 @@ Trim = int | Callable[[list[BaseMessage]], list[BaseMessage]]
 _TOKENS_OF_A_PICTURE = 576  # 24 x 24 patches: LLaVA-1.5 (arXiv 2310.03744), section 3.3
 
 
-def trimmed(messages: Sequence[BaseMessage], images: Sequence[str], trim: Trim) -> list[BaseMessage]:
+def trimmed(messages: Sequence[BaseMessage], images: Sequence[str], trim: Trim | None) -> list[BaseMessage]:
     """Leaves out what is too much, and brings the first and the newest picture back.
 
     Args:
         messages: the conversation, pictures as handles.
         images: the conversation's pictures, oldest first.
-        trim: how much may stay. A number keeps the newest turns as a whole, at least the one that is to be answered.
+        trim: how much may stay. A number keeps the newest turns as a whole, at least the one that is to be answered;
+            None keeps everything, and still brings the pictures of messages back that were taken out of the state.
     """
-    kept = _newest(messages, trim) if isinstance(trim, int) else trim(list(messages))
+    if trim is None:
+        kept = list(messages)
+    else:
+        kept = _newest(messages, trim) if isinstance(trim, int) else trim(list(messages))
     seen = {handle for message in kept for handle in (*handles_in(message), *handles_made(message))}
     # dict.fromkeys: the first picture may be the newest one.
     lost = [handle for handle in dict.fromkeys([*images[:1], *images[-1:]]) if handle not in seen]

@@ -67,6 +67,18 @@ def test_an_edited_call_runs_as_edited_and_the_conversation_says_so(tmp_path: Pa
     assert len(out["messages"]) == 4
 
 
+def test_an_edited_plan_keeps_the_thoughts_that_its_interface_wants_back(tmp_path: Path) -> None:
+    thought = {"type": "thinking", "thinking": "It is red.", "signature": "s"}
+    planned = call("edit_image", id="e", instruction="blue")
+    spelled = {"type": "tool_use", "id": "e", "name": "edit_image", "input": {"instruction": "blue"}}
+    studio = Studio(tmp_path, planned.model_copy(update={"content": [thought, spelled]}), "Done.")
+    studio.ask()
+    edited = {"name": "edit_image", "args": {"instruction": "green"}}
+    told = studio.resume({"type": "edit", "edited_action": edited})["messages"][1]
+    assert told.content == [thought]
+    assert told.tool_calls[0]["args"] == {"instruction": "green"}
+
+
 def test_a_rejected_call_is_a_failure_with_the_reason(tmp_path: Path) -> None:
     studio = Studio(tmp_path, call("edit_image", instruction="blue"), "As you wish.")
     studio.ask()

@@ -30,7 +30,13 @@ class _Looks(BaseModel):
 class Counting:
     """A skill that counts how often it is run, behind a cache."""
 
-    def __init__(self, info: SkillInfo, result: SkillResult | Exception, store: ImageStore | None = None) -> None:
+    def __init__(
+        self,
+        info: SkillInfo,
+        result: SkillResult | Exception,
+        store: ImageStore | None = None,
+        cache: InMemoryCache[Artifact] | None = None,
+    ) -> None:
         self.runs = 0
 
         def look(**_: Any) -> SkillResult:
@@ -40,8 +46,7 @@ class Counting:
                 raise result
             return result
 
-        cache: InMemoryCache[Artifact] = InMemoryCache()
-        known = ResultCache(cache, store or ImageStore("memory://cache"))
+        known = ResultCache(cache or InMemoryCache(), store or ImageStore("memory://cache"))
         self.executor = Executor([make_skill(look, info, _Looks)], cache=known)
 
     def ask(self, *, id: str = "c1", asynchronously: bool = False, **arguments: Any) -> Update:  # noqa: A002
@@ -114,3 +119,27 @@ def test_only_what_repeats_is_kept(info: SkillInfo | None, arguments: dict[str, 
 def test_another_version_of_a_skill_finds_everything_anew() -> None:
     tool = make_skill(lambda **_: SEEN, LOOK, _Looks, description="Look.")
     assert cache_key(tool, SkillInfo("look", version="1"), {}) != cache_key(tool, SkillInfo("look", version="2"), {})
+
+
+class _Broken(InMemoryCache[Artifact]):
+    """Holds what is no result, or cannot be reached at all."""
+
+    def __init__(self, *, holds: Any = None) -> None:
+        super().__init__()
+        self.holds = holds
+
+    def get(self, keys: Any) -> dict[Any, Any]:
+        if self.holds is None:
+            raise ConnectionError("nobody answers")
+        return dict.fromkeys(keys, self.holds)
+
+    def set(self, pairs: Any) -> None:
+        raise ConnectionError("nobody answers")
+
+
+@pytest.mark.parametrize("asynchronously", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("holds", [None, {"kind": "unknown"}, {"kind": "tags"}, "words"])
+def test_a_cache_that_is_no_help_does_no_harm(holds: Any, asynchronously: bool) -> None:
+    skill = Counting(LOOK, SEEN, cache=_Broken(holds=holds))
+    assert skill.ask(asynchronously=asynchronously)["results"]["c1"]["kind"] == "tags"
+    assert skill.runs == 1

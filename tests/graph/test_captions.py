@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from llavaplus_graph.errors import ConfigError, SkillError
@@ -43,3 +45,14 @@ def test_somebody_has_to_describe() -> None:
     skills = [scripted_skill("tag_image", Tags(tags=(), scores=()))]
     with pytest.raises(ConfigError, match="needs the skill caption_image; the skills are tag_image"):
         create_llavaplus_graph(ScriptedLmm([]), skills, vision="captions")
+
+
+def test_a_skill_that_breaks_or_hangs_leaves_the_picture_undescribed() -> None:
+    def hangs(**_: object) -> Caption:
+        time.sleep(1)
+        return Caption(caption="too late")
+
+    broken = Captions([scripted_skill("caption_image", RuntimeError("out of memory"))])
+    assert broken(HANDLE) == "no description (caption_image failed unexpectedly.)"
+    hanging = Captions([scripted_skill("caption_image", hangs, deadline=0.05)])
+    assert "took longer than 0.05 s" in hanging(HANDLE)

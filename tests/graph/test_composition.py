@@ -1,5 +1,9 @@
 """The graph inside larger graphs: sharing messages, behind a schema of its own, streaming, with people in between."""
 
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +132,15 @@ def test_a_subgraph_that_gets_messages_alone_knows_earlier_pictures_and_regions(
     out = app.invoke({"messages": [HumanMessage("Now erase it.")]}, THREAD)
     assert taken == [(made, 0.25)]
     assert [result.kind for result in results_of(out, store)] == ["pictures"]
+
+
+def test_the_guide_runs_as_written(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "composition.md").read_text(encoding="utf-8")
+    code = "\n".join(re.findall(r"^```python\n(.*?)^```$", guide, re.DOTALL | re.MULTILINE))
+    Image.new("RGB", (8, 6), "red").save(tmp_path / "cup.png")
+    place = {"LLAVAPLUS_IMAGES": str(tmp_path / "store")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=os.environ | place, capture_output=True, text=True
+    )
+    assert done.stdout == "skill_started tag_image\nskill_finished tag_image\nA cup."
+    assert done.stderr == ""

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
@@ -25,10 +27,29 @@ SAID: list[BaseMessage] = [
         pytest.param('It says "CLOSED".', ["CLOSED"], id="made-up-quotation"),
         pytest.param("Milk is 1.75 euros.", ["1.75"], id="made-up-number"),
         pytest.param("They are open 9-6 on 3 days, 3.", ["9-6", "3"], id="each-once"),
+        pytest.param("They open at 9, by 5-9 %.", [], id="a-part-of-a-range-and-a-range-of-shares"),
+        pytest.param("Between 10-20 % or 12:30%.", ["10-20 %", "12:30%"], id="what-looks-like-a-share-and-is-none"),
+        pytest.param("It says 'CLOSED', ‘DON’T’ and `SHUT`.", ["CLOSED", "DON’T", "SHUT"], id="other-quotes"),
+        pytest.param("It's the cats' and the dogs' bowl, isn't it?", [], id="apostrophes"),
     ],
 )
 def test_what_nobody_has_said_is_found(answer: str, missing: list[str]) -> None:
     assert made_up(answer, SAID) == missing
+
+
+@pytest.mark.parametrize(
+    ("read", "answer", "missing"),
+    [
+        pytest.param("Open 9:00-17:00", "From 9:00 to 17:00.", [], id="a-range-of-times"),
+        pytest.param("2024-01-05", "In 2024.", [], id="a-part-of-a-date"),
+        pytest.param("2024-01-05", "On 2024-05-01.", ["2024-05-01"], id="another-date"),
+        pytest.param("$1,000", "1000 dollars.", [], id="thousands"),
+        pytest.param("1.5 kg", "1,5 kg.", [], id="a-comma"),
+        pytest.param("call 123456789", "Call 123456780.", ["123456780"], id="long-numbers-count-to-the-last-digit"),
+    ],
+)
+def test_numbers_are_compared_by_what_they_mean(read: str, answer: str, missing: list[str]) -> None:
+    assert made_up(answer, [ToolMessage(json.dumps({"texts": [read]}), tool_call_id="c")]) == missing
 
 
 def test_what_the_lmm_said_before_is_no_evidence() -> None:

@@ -6,6 +6,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.messages.tool import invalid_tool_call
 
 from llavaplus_graph.errors import ConfigError
+from llavaplus_graph.graph import create_llavaplus_graph
 from llavaplus_graph.graph.lmm import Lmm
 from llavaplus_graph.graph.sight import Sight
 from llavaplus_graph.images import ImageStore
@@ -58,6 +59,15 @@ def test_every_call_gets_an_id_of_its_own() -> None:
     assert second["id"] not in (None, "", "x")
 
 
+def test_an_answer_does_not_replace_the_plan_of_a_model_that_gives_every_message_one_id() -> None:
+    planned, answer = call("tag_image"), AIMessage("A cat.")
+    planned.id = answer.id = "always"
+    skill = scripted_skill("tag_image", Tags(tags=(), scores=()))
+    app = create_llavaplus_graph(ScriptedLmm([planned, answer]), [skill]).compile()
+    out = app.invoke({"messages": [HumanMessage("What is it?")]})
+    assert [message.type for message in out["messages"]] == ["human", "ai", "tool", "ai"]
+
+
 def test_without_skills_the_model_is_asked_as_it_is() -> None:
     scripted = ScriptedLmm(["Hello."])
     assert Lmm(scripted, [], Sight(scripted, ImageStore("memory://lmm"))).ask(ASKED).text == "Hello."
@@ -69,3 +79,26 @@ def test_a_model_that_cannot_call_tools_is_refused() -> None:
     speaker = FakeListChatModel(responses=["Hi"])
     with pytest.raises(ConfigError, match="FakeListChatModel cannot call tools"):
         Lmm(speaker, skills, Sight(speaker, ImageStore("memory://lmm")))
+
+
+@pytest.mark.parametrize("asynchronously", [False, True], ids=["sync", "async"])
+def test_what_no_checkpoint_can_hold_is_taken_out_of_a_plan(asynchronously: bool) -> None:
+    (planned,) = ask(
+        ScriptedLmm([call("tag\ud83d_image", id="c\ud83d", query=[{"k\ud83dey": "cu\ud83dp"}])]),
+        asynchronously=asynchronously,
+    ).tool_calls
+    assert (planned["name"], planned["id"], planned["args"]) == ("tag_image", "c", {"query": [{"key": "cup"}]})
+
+
+@pytest.mark.parametrize("asynchronously", [False, True], ids=["sync", "async"])
+def test_a_picture_that_the_model_painted_is_kept_as_a_handle_and_an_address_as_words(asynchronously: bool) -> None:
+    pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+    painted = {"type": "image", "base64": pixel, "mime_type": "image/png"}
+    elsewhere = {"type": "image_url", "image_url": {"url": "http://169.254.169.254/a.png"}}
+    reply = ask(ScriptedLmm([AIMessage([painted, elsewhere])]), asynchronously=asynchronously)
+    kept, told = list(reply.content)
+    assert isinstance(kept, dict)
+    assert str(kept["file_id"]).startswith("img_")
+    assert isinstance(told, dict)
+    assert "was not taken in" in told["text"]
+    assert pixel not in repr(reply)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from PIL import Image
 
 from llavaplus_graph.errors import LlavaPlusError, PictureError
@@ -58,6 +58,9 @@ URI = f"data:image/png;base64,{B64}"
         pytest.param({"type": "image_url", "image_url": URI}, id="openai-bare-string"),
         pytest.param({"type": "input_image", "image_url": URI}, id="openai-responses"),
         pytest.param({"type": "image", "source": {"type": "base64", "data": B64}}, id="anthropic"),
+        pytest.param({"type": "media", "mime_type": "image/png", "data": B64}, id="google"),
+        pytest.param({"type": "file", "mime_type": "image/png", "base64": B64}, id="a-file"),
+        pytest.param({"type": "image", "file_id": "file-abc", "base64": B64}, id="beside-a-foreign-file-id"),
     ],
 )
 def test_an_inline_picture_becomes_a_handle(tmp_path: Path, block: dict[str, Any]) -> None:
@@ -88,6 +91,7 @@ def test_the_state_holds_the_replaced_message_only(tmp_path: Path) -> None:
         pytest.param({"type": "image", "base64": "abc"}, "is not base64", id="bad-base64"),
         pytest.param({"type": "image", "base64": "aGVsbG8="}, "neither PNG, JPEG nor WEBP", id="no-picture"),
         pytest.param({"type": "image", "image": "x"}, "is not understood", id="unknown-spelling"),
+        pytest.param({"image": {"format": "png", "source": {"bytes": b"x"}}}, "is not understood", id="bedrock"),
         pytest.param({"type": "image", "file_id": "file-abc"}, "is not a picture of", id="foreign-file-id"),
         pytest.param(
             {"type": "image", "file_id": "img_0123456789abcdef"}, "is not a picture of", id="not-in-the-store"
@@ -107,6 +111,32 @@ def test_a_url_is_fetched_where_that_is_allowed_and_only_a_picture_is_kept(tmp_p
         assert taken.pictures == [store.put(png())]
         with pytest.raises(PictureError, match="neither PNG, JPEG nor WEBP"):
             take_in([HumanMessage([block])], [], store, fetcher)
+
+
+URL_BLOCK = {"type": "image_url", "image_url": {"url": "http://example.org/a.png"}}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        AIMessage([URL_BLOCK]),
+        ToolMessage([URL_BLOCK], tool_call_id="c"),
+        AIMessage([{"type": "image", "file_id": "f-1"}]),
+    ],
+    ids=["model", "tool", "foreign-file"],
+)
+def test_what_models_and_tools_name_is_never_fetched_and_stops_nobody(tmp_path: Path, said: BaseMessage) -> None:
+    with fetcher_that_gets() as fetcher:
+        taken = take_in([HumanMessage("Draw."), said, HumanMessage("And?")], [], ImageStore(tmp_path), fetcher)
+    assert taken.pictures == []
+    assert "(A picture that was not taken in: " in taken.messages[1].text
+
+
+def test_pixels_beside_a_handle_stay_out_of_the_state(tmp_path: Path) -> None:
+    store = ImageStore(tmp_path)
+    block = {"type": "image", "file_id": store.put(png("blue")), "base64": B64}
+    taken = take_in([HumanMessage([block])], [], store)
+    assert taken.messages[0].content == [{"type": "image", "file_id": block["file_id"]}]
 
 
 def test_the_graph_refuses_what_is_not_public_even_where_urls_are_fetched(tmp_path: Path) -> None:

@@ -63,12 +63,12 @@ def colour(encoded: str) -> tuple[int, ...]:
     return pixel
 
 
-def conversation(model: BaseChatModel, folder: Path) -> dict[str, Any]:
+def conversation(model: BaseChatModel, folder: Path, **options: Any) -> dict[str, Any]:
     """Asks about a red picture, of which a skill makes a blue one."""
     store = ImageStore(folder)
     red, blue = (store.put(Image.new("RGB", (8, 6), name)) for name in ("red", "blue"))
     skill = scripted_skill("transform_image", Pictures(handles=(blue,), message="Done."))
-    graph = create_llavaplus_graph(model, [skill], store=store).compile()
+    graph = create_llavaplus_graph(model, [skill], store=store, **options).compile()
     asked = HumanMessage([{"type": "image", "file_id": red}, {"type": "text", "text": "Make it blue."}])
     return graph.invoke({"messages": [asked]})
 
@@ -110,6 +110,17 @@ def test_anthropic_messages_get_what_a_skill_made_in_the_turn_of_the_tool(tmp_pa
     assert result["content"][1]["text"] == "image_2:"
     assert colour(result["content"][2]["source"]["data"]) == (0, 0, 255)
     assert "Pictures are called image_1" in json.dumps(asked[1]["system"])
+
+
+def test_anthropic_is_told_to_call_nothing_where_an_answer_is_due(tmp_path: Path) -> None:
+    reply = {"id": "r", "type": "message", "role": "assistant", "model": "claude", "usage": USAGE}
+    with provider([reply | {"content": said, "stop_reason": "end_turn"} for said in ANTHROPIC]) as (address, asked):
+        model = ChatAnthropic(
+            model="claude", base_url=address, api_key=SecretStr("x"), max_retries=0, timeout=None, stop=None
+        )
+        conversation(model, tmp_path, max_rounds=1)
+    assert "tool_choice" not in asked[0]
+    assert asked[1]["tool_choice"] == {"type": "none"}
 
 
 def test_a_model_that_opens_the_store_keeps_its_handles_and_gets_those_that_skills_made(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 from pathlib import Path
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, RemoveMessage, SystemMessage, ToolMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.memory import InMemorySaver
 from PIL import Image
 
 from llavaplus_graph.graph import create_llavaplus_graph
@@ -67,3 +69,14 @@ def test_the_graph_shows_less_and_remembers_all(tmp_path: Path) -> None:
     assert [handles_in(message) for message in lmm.requests[0].messages] == [[first, second]]
     assert len(out["messages"]) == 6
     assert handles_in(out["messages"][4]) == []
+
+
+def test_pictures_of_messages_that_were_taken_out_of_the_state_come_back(tmp_path: Path) -> None:
+    store, lmm = ImageStore(tmp_path), ScriptedLmm(["A cat.", "Black."])
+    app = create_llavaplus_graph(lmm, [], store=store).compile(checkpointer=InMemorySaver())
+    config: RunnableConfig = {"configurable": {"thread_id": "t"}}
+    handle = store.put(Image.new("RGB", (4, 4), "black"))
+    said = app.invoke({"messages": [shows(handle)]}, config)["messages"]
+    app.update_state(config, {"messages": [RemoveMessage(id=str(message.id)) for message in said]})
+    app.invoke({"messages": [HumanMessage("Which colour was it?")]}, config)
+    assert [handles_in(message) for message in lmm.requests[1].messages] == [[handle]]

@@ -1,6 +1,6 @@
 import json
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
@@ -58,6 +58,8 @@ _VALUES = st.recursive(
 )
 
 
+# On a busy machine it takes long to think up such values, which says nothing about them.
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from(["boxes", "logits", "texts", "a"]), _VALUES), max_size=3))
 def test_whatever_a_result_looks_like_it_can_be_cut(contents: list[dict[str, JsonValue]]) -> None:
     cut = within_room(contents, 200)
