@@ -34,6 +34,11 @@ def test_a_file_makes_its_skill(tmp_path: Path) -> None:
         ("x = 1", "must make exactly one skill with make_skill\\(\\); it makes none"),
         ("1 / 0", "cannot be run: ZeroDivisionError"),
         ("def broken(", "cannot be run: SyntaxError"),
+        ("import sys; sys.exit(3)", "cannot be run: SystemExit: 3"),
+        ("SKILLS = 3", "cannot be run: TypeError"),
+        (SKILL.replace("    def run", "    1 / 0\n    def run"), "cannot be run: ZeroDivisionError"),
+        (SKILL.replace("*, store=None", ""), "cannot be run: TypeError: .*unexpected keyword argument 'store'"),
+        (SKILL.replace("return make_skill", "make_skill"), "judge_mood' must return a tool, not NoneType"),
         (SKILL.replace('"""Judge the mood of a picture."""', ""), "has no description"),
     ],
 )

@@ -14,10 +14,10 @@ from rich.table import Table
 from llavaplus_graph.cli import lazy
 from llavaplus_graph.data.curation.gathering import gather, load_gather_spec
 from llavaplus_graph.data.curation.labelling import Spent
-from llavaplus_graph.data.curation.located import kind_of
 from llavaplus_graph.data.curation.pipeline import curate_spec
 from llavaplus_graph.data.curation.report import Report
 from llavaplus_graph.data.curation.spec import load_spec
+from llavaplus_graph.data.located import read_yaml
 from llavaplus_graph.errors import ConfigError
 
 
@@ -34,7 +34,7 @@ def run_curation(path: Path, *, engine: Literal["local", "ray"] = "local") -> No
         ServerError: the labeller keeps failing.
         MissingExtraError: an extra is not installed.
     """
-    kind = kind_of(path)
+    kind = read_yaml(path).at(("kind",)) or ""
     if engine != "local" and kind != "skills":
         raise ConfigError(f"only a spec of 'kind: skills' is worked on by --engine {engine}; leave the option away.")
     if kind == "skills":

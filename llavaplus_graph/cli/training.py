@@ -107,9 +107,13 @@ def _bar() -> Iterator[Tell | None]:
 
 def _log_into(out: Path) -> None:
     """Lets the log of the work go to the screen and into the recipe's folder; of several processes the first talks."""
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        file = logging.FileHandler(out / "log.txt", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"the folder {str(out)!r} cannot be written to: {error.strerror}; change 'out'.") from error
     log = logging.getLogger("llavaplus_graph")
     log.setLevel(logging.INFO if ranks.rank() == 0 else logging.ERROR)
-    for handler in (logging.StreamHandler(), logging.FileHandler(out / "log.txt", encoding="utf-8")):
+    for handler in (logging.StreamHandler(), file):
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
         log.addHandler(handler)

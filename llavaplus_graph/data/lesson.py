@@ -11,7 +11,7 @@ from pathlib import Path
 from langchain_core.tools import BaseTool
 
 from llavaplus_graph.data.heldout import Question, plain_words
-from llavaplus_graph.data.phrasing import Phrasing, read_phrasings
+from llavaplus_graph.data.phrasing import Phrasing, is_closed, read_phrasings_file
 from llavaplus_graph.data.requests import make_request
 from llavaplus_graph.errors import DataError
 from llavaplus_graph.images import ImageStore
@@ -68,26 +68,38 @@ def read_lesson(skill: Path, examples: Path, store: ImageStore, *, seed: int = 7
 
 
 def _phrasings(path: Path, tool: BaseTool) -> list[Phrasing]:
-    try:
-        text = path.read_text("utf-8")
-    except OSError as error:
-        raise DataError(f"The phrasings {str(path)!r} cannot be read: {error.strerror}.") from error
     argument = text_argument(tool)
-    read = [
-        replace(p, argument=(p.argument or argument) if "[" in p.text else None)
-        for p in read_phrasings(text, path.name)
-    ]
+    read = [replace(p, argument=(p.argument or argument) if "[" in p.text else None) for p in read_phrasings_file(path)]
     other = next((p.skill for p in read if p.skill != tool.name), tool.name)
     if other != tool.name:
         raise DataError(
             f"{path.name} has phrasings for {other!r} and the file makes {tool.name!r}; set 'skill:' to it."
         )
+    for phrasing in read:
+        _check(phrasing, tool)
     different = list({plain_words(p.text): p for p in read}.values())
     if len(different) < FEWEST:
         raise DataError(
             f"{path.name} has {len(different)} different phrasings; at least {FEWEST} are needed, {_ENOUGH} are better."
         )
     return different
+
+
+def _check(phrasing: Phrasing, tool: BaseTool) -> None:
+    """Refuse a phrasing that cannot be filled or calls the skill as it cannot be called."""
+    if not is_closed(phrasing.text):
+        raise DataError(f"{phrasing.family}: a bracket or brace of {phrasing.text!r} marks nothing; close or drop it.")
+    try:
+        made = make_request(phrasing, random.Random(phrasing.text), strength=0)
+    except KeyError as error:
+        raise DataError(
+            f"{phrasing.family}: {phrasing.text!r} has no slot {error} that any vocabulary knows."
+        ) from error
+    given = {name for action in made.actions for name in action.params}
+    unknown = given - tool.args.keys()
+    if unknown:
+        known = ", ".join(tool.args)
+        raise DataError(f"{phrasing.family}: {tool.name} has no argument {min(unknown)!r}; it has {known}.")
 
 
 def text_argument(tool: BaseTool) -> str | None:

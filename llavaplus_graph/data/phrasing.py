@@ -10,14 +10,53 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-import yaml
+from pydantic import BaseModel, ConfigDict, Field
 
-from llavaplus_graph.errors import DataError
+from llavaplus_graph.data.located import parse_yaml
+from llavaplus_graph.data.validated import validated
+from llavaplus_graph.errors import ConfigError, DataError
 
 _TOKEN = re.compile(r"\[(?:(\d):)?([^\]]*)\]")
 _SLOT = re.compile(r"(\b[Aa]n? )?\{(\w+)\}")
+
+
+_Line = Annotated[str, Field(min_length=1)]
+_Marks = Literal["box", "points", "any"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Call(_Strict):
+    skill: str
+    arguments: dict[str, Any] | None = None
+
+
+class _Family(_Strict):
+    """Ways to ask for one thing; what each key means is said at `Phrasing`."""
+
+    name: _Line
+    phrasings: tuple[_Line, ...]
+    arguments: dict[str, Any] | None = None
+    marks: _Marks | None = None
+    answers: tuple[_Line, ...] = ()
+    plans: Literal["sight"] | dict[str, str] | None = None
+    calls: tuple[_Call, ...] = ()
+
+
+class _File(_Strict):
+    """A file of phrasings; what stands here holds for every family that says nothing else."""
+
+    families: tuple[_Family, ...]
+    skill: str | None = None
+    marks: _Marks | None = None
+    then: str | None = None
+    answers: tuple[_Line, ...] = ()
+    argument: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,37 +143,48 @@ def load_phrasings() -> tuple[Phrasing, ...]:
 def read_phrasings(text: str, name: str) -> list[Phrasing]:
     """Read one file of phrasings.
 
+    Args:
+        text: What it says.
+        name: The name of the file, for families and errors.
+
     Raises:
-        DataError: If the file is not YAML or a family lacks its name or phrasings; the message names both.
+        DataError: If the file is not YAML, or a key or value cannot be; names the file, the line and the key.
     """
     try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise DataError(f"{name} is not YAML: {' '.join(str(error).split())}.") from error
-    families = document.get("families") if isinstance(document, dict) else None
-    if not isinstance(families, list):
-        raise DataError(f"{name} needs the key 'families' with a list of families of phrasings.")
-    found: list[Phrasing] = []
-    for family in families:
-        known = family if isinstance(family, dict) else {}
-        if "name" not in known or not isinstance(known.get("phrasings"), list):
-            raise DataError(f"{name}: the family {known.get('name', family)!r} needs a name and a list of phrasings.")
-        found += [
-            Phrasing(
-                skill=document.get("skill"),
-                text=str(line),
-                family=f"{name.removesuffix('.yaml')}/{family['name']}",
-                arguments=family.get("arguments"),
-                marks=family.get("marks", document.get("marks")),
-                then=document.get("then"),
-                answers=tuple(family.get("answers") or document.get("answers") or ()),
-                plans=family.get("plans"),
-                argument=document.get("argument"),
-                calls=tuple(AuthoredCall(call["skill"], call.get("arguments")) for call in family.get("calls") or ()),
-            )
-            for line in family["phrasings"]
-        ]
-    return found
+        file = validated(parse_yaml(text, Path(name)), _File)
+    except ConfigError as error:
+        raise DataError(str(error)) from error
+    return [
+        Phrasing(
+            skill=file.skill,
+            text=line,
+            family=f"{name.removesuffix('.yaml')}/{family.name}",
+            arguments=family.arguments,
+            marks=family.marks or file.marks,
+            then=file.then,
+            answers=family.answers or file.answers,
+            plans=family.plans,
+            argument=file.argument,
+            calls=tuple(AuthoredCall(call.skill, call.arguments) for call in family.calls),
+        )
+        for family in file.families
+        for line in family.phrasings
+    ]
+
+
+def read_phrasings_file(path: Path) -> list[Phrasing]:
+    """Read a file of phrasings; raises as `read_phrasings`, and if it cannot be read."""
+    try:
+        return read_phrasings(path.read_text("utf-8"), path.name)
+    except OSError as error:
+        raise DataError(f"The phrasings {str(path)!r} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"The phrasings {str(path)!r} are not a text in UTF-8.") from error
+
+
+def is_closed(text: str) -> bool:
+    """Tell whether all brackets of a line mark words and all its braces are slots."""
+    return not re.search(r"[\[\]{}]", _SLOT.sub("", _TOKEN.sub(r"\2", text)))
 
 
 def fill(phrasing: Phrasing, value_of: Callable[[str], str]) -> Filled:

@@ -3,8 +3,12 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from llavaplus_graph.data.fields import Document, build, read_yaml, within
+from llavaplus_graph.data.fields import build, within
+from llavaplus_graph.data.located import Document, read_yaml, shown
 from llavaplus_graph.errors import ConfigError
+
+LARGEST_SEED = 2**32 - 1
+"""What every generator of random numbers takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,7 @@ class Recipe:
     """
 
     out: Path
-    seed: int = within(7, 0)
+    seed: int = within(7, 0, LARGEST_SEED)
     pictures: int = 1_000
     stages: tuple[Stage, ...] = ()
     shape: Shape = field(default_factory=Shape)
@@ -135,21 +139,20 @@ def recipe_of(document: Document) -> Recipe:
         ConfigError: If a key is unknown or a value cannot be; names file, line and key.
     """
     body, path = document.body, document.path
-    if not isinstance(body, dict) or not isinstance(body.get("out"), str):
+    if not isinstance(body, dict) or "out" not in body:
         raise ConfigError(f"The recipe {str(path)!r} needs at least the key 'out', the folder to write to.")
     stages = body.get("stages")
     if not isinstance(stages, list) or not stages:
         place = document.where(("stages",))
-        raise ConfigError(f"{place}: 'stages' must be a list of at least one stage, not {stages!r}.")
+        raise ConfigError(f"{place}: 'stages' must be a list of at least one stage, not {shown(stages)}.")
     recipe: Recipe = build(
         Recipe,
         document,
         given={
-            "out": Path(body["out"]),
             "stages": tuple(build(Stage, document, ("stages", index)) for index in range(len(stages))),
-            "shape": build(Shape, document, ("shape",)) if body.get("shape") else Shape(),
-            "eye": build(Eye, document, ("eye",)) if body.get("eye") else None,
-            "tuning": build(Tuning, document, ("tuning",)) if body.get("tuning") else Tuning(),
+            "shape": build(Shape, document, ("shape",)) if body.get("shape") is not None else Shape(),
+            "eye": build(Eye, document, ("eye",)) if body.get("eye") is not None else None,
+            "tuning": build(Tuning, document, ("tuning",)) if body.get("tuning") is not None else Tuning(),
         },
     )
     _check_together(recipe, path)

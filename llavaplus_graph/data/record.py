@@ -111,6 +111,17 @@ def gpt(thoughts: str, actions: Sequence[Action], value: str) -> dict[str, Any]:
     return {"from": "gpt", "thoughts": thoughts, "actions": calls, "value": value}
 
 
+def picture_file(name: str, folders: Sequence[Path]) -> Path | None:
+    """Give the file of a picture, the first folder that has one counts; None where none has it, whatever the name."""
+    for folder in folders:
+        try:
+            if (folder / name).is_file():
+                return folder / name
+        except OSError:  # a name that no file can have, for example a text of a thousand letters
+            return None
+    return None
+
+
 def read_records(path: Path) -> Iterator[Record]:
     """Read a file of one record a line, lazily.
 

@@ -89,9 +89,14 @@ def _run_for_real(lesson: Lesson, facts: Sequence[PictureFact], folder: Path, rn
         if "image" in lesson.tool.args:
             args["image"] = folder / fact.file
         call = ToolCall(name=lesson.tool.name, args=args, id=f"call_{len(runs)}", type="tool_call")
-        message = lesson.tool.invoke(call)
-        content = json.loads(str(message.content))
-        made = parse_result(message.artifact).pictures
+        try:
+            message = lesson.tool.invoke(call)
+            content = json.loads(str(message.content))
+            made = parse_result(message.artifact).pictures
+        # Whatever somebody's skill does wrong becomes a sentence for its author.
+        except Exception as error:
+            told = f"{lesson.tool.name} breaks with {request.action.params} ({type(error).__name__}: {error})"
+            raise DataError(f"{told}; mend it first.") from error
         content |= {"pictures": [f"image_{2 + number}" for number in range(len(made))]} if made else {}
         runs.append(_Run(request, fact, content))
     failed = [run for run in runs if "error" in run.content]
@@ -132,6 +137,6 @@ def _answer(run: _Run, skill: str, rng: random.Random) -> str:
     form = rng.choice(phrasing.answers)
     try:
         return form.format_map(run.content)
-    except (KeyError, ValueError, IndexError) as error:
+    except (KeyError, ValueError, IndexError, AttributeError, TypeError) as error:
         known = ", ".join(f"{{{key}}}" for key in run.content)
         raise DataError(f"The answer {form!r} cannot be filled from a result of {skill}; it has {known}.") from error

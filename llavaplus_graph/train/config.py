@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from llavaplus_graph.data.fields import Document, build, free, read_yaml, within
-from llavaplus_graph.data.recipe import Recipe, recipe_of
+from llavaplus_graph.data.fields import build, free, within
+from llavaplus_graph.data.located import Document, read_yaml, shown
+from llavaplus_graph.data.recipe import LARGEST_SEED, Recipe, recipe_of
 from llavaplus_graph.errors import ConfigError
 
 Part = Literal["projector", "language", "vision"]
@@ -130,7 +131,7 @@ class TunedRecipe:
     out: Path
     base: str = free()
     stages: tuple[TunedStage, ...] = ()
-    seed: int = within(7, 0)
+    seed: int = within(7, 0, LARGEST_SEED)
     speech: Speech = field(default_factory=Speech)
     tuning: TunedTuning = field(default_factory=TunedTuning)
 
@@ -144,19 +145,16 @@ def tuned_recipe_of(document: Document) -> TunedRecipe:
     stages = document.at(("stages",))
     if not isinstance(stages, list) or not stages:
         place = document.where(("stages",))
-        raise ConfigError(f"{place}: 'stages' must be a list of at least one stage, not {stages!r}.")
+        raise ConfigError(f"{place}: 'stages' must be a list of at least one stage, not {shown(stages)}.")
     common = _sources(document, ("data",))
     given: dict[str, Any] = {
         "stages": tuple(_stage(document, ("stages", index), common) for index in range(len(stages))),
-        "speech": build(Speech, document, ("speech",)) if document.at(("speech",)) else Speech(),
+        "speech": build(Speech, document, ("speech",)) if document.at(("speech",)) is not None else Speech(),
         "tuning": build(TunedTuning, document, ("tuning",), called="tuning")
-        if document.at(("tuning",))
+        if document.at(("tuning",)) is not None
         else TunedTuning(),
     }
-    body = {key: value for key, value in document.body.items() if key != "data"}
-    recipe: TunedRecipe = build(
-        TunedRecipe, Document(document.path, body, document.lines), given=given, called="recipe"
-    )
+    recipe: TunedRecipe = build(TunedRecipe, document.without("data"), given=given, called="recipe")
     _check_together(recipe, document)
     return recipe
 
@@ -165,7 +163,7 @@ def _stage(document: Document, place: tuple[str | int, ...], common: tuple[Sourc
     given: dict[str, Any] = {"data": _sources(document, (*place, "data")) or common}
     if document.at((*place, "trains")) is not None:
         given["trains"] = _parts(document, (*place, "trains"))
-    if document.at((*place, "lora")):
+    if document.at((*place, "lora")) is not None:
         lora = (*place, "lora")
         targets = document.at((*lora, "targets"))
         if targets is not None:
@@ -180,11 +178,12 @@ def _stage(document: Document, place: tuple[str | int, ...], common: tuple[Sourc
 def _parts(document: Document, place: tuple[str | int, ...]) -> tuple[Part, ...]:
     said = document.at(place)
     parts = said if isinstance(said, list) else PARTS if said == "all" else (said,)
-    for part in parts:
-        if part not in PARTS:
-            raise ConfigError(
-                f"{document.where(place)}: 'trains' names {part!r}; it must be all, or some of {', '.join(PARTS)}."
-            )
+    wrong = [part for part in parts if part not in PARTS]
+    if wrong or not parts:
+        raise ConfigError(
+            f"{document.where(place)}: 'trains' names {shown(wrong[0]) if wrong else 'nothing'}; "
+            f"it must be all, or some of {', '.join(PARTS)}."
+        )
     return tuple(dict.fromkeys(parts))
 
 
@@ -207,7 +206,7 @@ def _sources(document: Document, place: tuple[str | int, ...]) -> tuple[Source, 
 def _list_of(document: Document, place: tuple[str | int, ...], said: Any, kind: type) -> None:
     if not isinstance(said, list) or not all(isinstance(each, kind) for each in said):
         wanted = "texts" if kind is str else "entries with 'records' and 'images'"
-        raise ConfigError(f"{document.where(place)}: {place[-1]!r} must be a list of {wanted}, not {said!r}.")
+        raise ConfigError(f"{document.where(place)}: {place[-1]!r} must be a list of {wanted}, not {shown(said)}.")
 
 
 def _check_together(recipe: TunedRecipe, document: Document) -> None:

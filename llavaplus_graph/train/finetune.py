@@ -22,8 +22,8 @@ from llavaplus_graph.protocol import Template
 from llavaplus_graph.skills import CATALOGUE
 from llavaplus_graph.train import provenance, ranks
 from llavaplus_graph.train.build import build_model, build_processor, export, image_tokens
-from llavaplus_graph.train.curve import draw_losses
 from llavaplus_graph.train.eye import teach_eye
+from llavaplus_graph.train.figure import draw_losses
 from llavaplus_graph.train.fitting import finish_stage, train_stage
 from llavaplus_graph.train.pixels import Pixels, make_collator
 from llavaplus_graph.train.report import Watch

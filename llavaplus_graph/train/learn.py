@@ -98,8 +98,11 @@ def learn(
         raise ConfigError("there is no stage to train; give at least one.")
     name = lesson.tool.name
     opened = _opened(name, out, base)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{str(out)!r} cannot be made: {error.strerror}; name another directory.") from error
     before = tuple(examine(base))
-    out.parent.mkdir(parents=True, exist_ok=True)
     dialect = replace(opened.dialect, skills=(*opened.dialect.skills, name))
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
         recipe = Recipe(Path(folder), seed=seed, pictures=pictures, tuning=Tuning(save_steps=100_000))

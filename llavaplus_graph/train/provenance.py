@@ -37,7 +37,7 @@ def digest(facts: Facts) -> str:
 
 
 def check(folder: Path, facts: Facts) -> None:
-    """Compare what a stage's folder was begun with with what would be done now, and note it in a new folder.
+    """Compare what a stage was begun with with what would be done now, and note it where nothing is trained yet.
 
     Args:
         folder: The stage's checkpoints.
@@ -47,7 +47,8 @@ def check(folder: Path, facts: Facts) -> None:
         ConfigError: If they differ; names the differences and what to do.
     """
     path = folder / _FILE
-    if path.exists():
+    trained = any(folder.glob("*.safetensors")) or any(folder.glob("checkpoint-*"))
+    if path.exists() and trained:
         before = _flat(json.loads(path.read_text("utf-8")))
         changed = _changes(before, _flat(json.loads(json.dumps(facts))))
         if changed:
@@ -56,7 +57,7 @@ def check(folder: Path, facts: Facts) -> None:
                 "Put that back, name another 'out', or remove the folder and those of later stages to train them anew."
             )
         return
-    if any(folder.glob("*.safetensors")) or any(folder.glob("checkpoint-*")):
+    if trained:
         _log.warning("stage %s: begun by an earlier version, which did not note its recipe; not compared", folder.name)
         return
     folder.mkdir(parents=True, exist_ok=True)

@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from transformers import TrainingArguments
 
-from llavaplus_graph.data.recipe import Recipe, Stage
+from llavaplus_graph.data.recipe import Recipe, Stage, Tuning
 from llavaplus_graph.errors import MissingExtraError
 from llavaplus_graph.train import ranks
+from llavaplus_graph.train.config import TunedRecipe, TunedStage, TunedTuning
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +68,37 @@ class Settings:
 
 def settings_of(recipe: Recipe, stage: Stage) -> Settings:
     """Give the settings of a stage that is trained from nothing."""
+    return Settings(**_alike(recipe, stage, recipe.tuning), beta2=0.98, positions=recipe.tuning.tokens_per_step)
+
+
+def tuned_settings_of(recipe: TunedRecipe, stage: TunedStage) -> Settings:
+    """Give the settings of a stage that goes on from a base."""
     tuning = recipe.tuning
     return Settings(
-        name=stage.name,
-        seed=recipe.seed,
-        learning_rate=stage.learning_rate,
-        final_rate=stage.final_rate,
-        warmup=tuning.warmup,
-        weight_decay=tuning.weight_decay,
-        clip=tuning.clip,
-        beta2=0.98,
-        positions=tuning.tokens_per_step,
-        save_steps=tuning.save_steps,
-        log_steps=tuning.log_steps,
-        tensorboard=tuning.tensorboard,
+        **_alike(recipe, stage, tuning),
+        samples=stage.batch,
+        accumulate=stage.accumulate,
+        epochs=stage.epochs,
+        bf16=tuning.precision == "bfloat16",
+        recompute=tuning.recompute,
+        workers=tuning.workers,
     )
+
+
+def _alike(recipe: Recipe | TunedRecipe, stage: Stage | TunedStage, tuning: Tuning | TunedTuning) -> dict[str, Any]:
+    """Give what both kinds of recipe call alike."""
+    return {
+        "name": stage.name,
+        "seed": recipe.seed,
+        "learning_rate": stage.learning_rate,
+        "final_rate": stage.final_rate,
+        "warmup": tuning.warmup,
+        "weight_decay": tuning.weight_decay,
+        "clip": tuning.clip,
+        "save_steps": tuning.save_steps,
+        "log_steps": tuning.log_steps,
+        "tensorboard": tuning.tensorboard,
+    }
 
 
 def arguments(settings: Settings, folder: Path, steps: int) -> TrainingArguments:

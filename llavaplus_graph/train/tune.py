@@ -28,18 +28,18 @@ from llavaplus_graph.chat_model.checkpoints import (
 )
 from llavaplus_graph.chat_model.dialect import Dialect
 from llavaplus_graph.data.collate import Sample, tokenize, tokenize_caption
-from llavaplus_graph.data.record import Record
+from llavaplus_graph.data.record import Record, picture_file
 from llavaplus_graph.data.sources.released import Tally, read_released
 from llavaplus_graph.errors import DataError
 from llavaplus_graph.protocol import IMAGE
 from llavaplus_graph.train import parts, provenance, ranks
 from llavaplus_graph.train.config import Source, TunedRecipe, TunedStage
-from llavaplus_graph.train.curve import draw_losses
+from llavaplus_graph.train.figure import draw_losses
 from llavaplus_graph.train.fitting import finish_stage, train_stage
 from llavaplus_graph.train.pixels import Pixels, make_collator
 from llavaplus_graph.train.report import Watch
 from llavaplus_graph.train.room import explained
-from llavaplus_graph.train.settings import Settings
+from llavaplus_graph.train.settings import tuned_settings_of
 from llavaplus_graph.train.state import WEIGHTS, read_weights, write_weights
 
 _log = logging.getLogger(__name__)
@@ -111,30 +111,8 @@ def _train(recipe: TunedRecipe, index: int, watch: Watch) -> None:
 
     exam = None if parts.sharded() else watch.exam(tuning.exam_steps, tuning.exam_questions, publish)
     folder = _folder(recipe, stage)
-    finish_stage(train_stage(settings_of(recipe, stage), folder, lmm, samples, collator, watch.tell, exam), folder)
-
-
-def settings_of(recipe: TunedRecipe, stage: TunedStage) -> Settings:
-    """Give the settings of a stage that goes on from a base."""
-    tuning = recipe.tuning
-    return Settings(
-        name=stage.name,
-        seed=recipe.seed,
-        learning_rate=stage.learning_rate,
-        final_rate=stage.final_rate,
-        warmup=tuning.warmup,
-        weight_decay=tuning.weight_decay,
-        clip=tuning.clip,
-        samples=stage.batch,
-        accumulate=stage.accumulate,
-        epochs=stage.epochs,
-        bf16=tuning.precision == "bfloat16",
-        recompute=tuning.recompute,
-        save_steps=tuning.save_steps,
-        log_steps=tuning.log_steps,
-        workers=tuning.workers,
-        tensorboard=tuning.tensorboard,
-    )
+    settings = tuned_settings_of(recipe, stage)
+    finish_stage(train_stage(settings, folder, lmm, samples, collator, watch.tell, exam), folder)
 
 
 def stage_samples(recipe: TunedRecipe, stage: TunedStage, opened: Checkpoint, seats: int) -> Iterator[Sample]:
@@ -204,10 +182,10 @@ def _records(source: Source, tally: Tally) -> Iterator[Record]:
 
 
 def _located(name: str, source: Source) -> str:
-    for folder in source.images:
-        if (folder / name).is_file():
-            return str((folder / name).absolute())
-    raise DataError(f"{str(source.records)!r} shows {name!r}; give the folder of its pictures as 'images'.")
+    path = picture_file(name, source.images)
+    if path is None:
+        raise DataError(f"{str(source.records)!r} shows {name!r}; give the folder of its pictures as 'images'.")
+    return str(path.absolute())
 
 
 def _cut(sample: Sample, longest: int, seats: int, image: int) -> Sample | None:
@@ -253,7 +231,7 @@ def _facts(recipe: TunedRecipe, stage: TunedStage, before: str) -> provenance.Fa
     how = {key: value for key, value in asdict(stage).items() if key != "data"}
     data = [[provenance.fingerprint([source.records]), source.most] for source in stage.data]
     return {
-        "stage": how | settings_of(recipe, stage).deciding(),
+        "stage": how | tuned_settings_of(recipe, stage).deciding(),
         "base": provenance.fingerprint([base / "config.json"]),
         "base_bytes": sum(path.stat().st_size for path in base.glob("*.safetensors")),
         "speech": asdict(recipe.speech),

@@ -86,3 +86,34 @@ def test_phrasings_that_are_not_there_are_named(tmp_path: Path) -> None:
     files(tmp_path, LINES)
     with pytest.raises(DataError, match=r"none\.yaml' cannot be read"):
         read_lesson(tmp_path / "mood.py", tmp_path / "none.yaml", ImageStore("memory://lesson"))
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("weigh the [{}]", r"plain: a bracket or brace of 'weigh the \[\{\}\]' marks nothing"),
+        ("weigh the [cup", r"plain: a bracket or brace of 'weigh the \[cup' marks nothing"),
+        ("weigh the [{thng}]", "plain: 'weigh the .*' has no slot 'thng' that any vocabulary knows"),
+        ("", r"mood\.yaml, line 35: families\.1\.phrasings\.31: .*at least 1 character"),
+    ],
+)
+def test_a_phrasing_that_cannot_be_filled_is_refused_before_anything_is_trained(
+    tmp_path: Path, line: str, complaint: str
+) -> None:
+    with pytest.raises(DataError, match=complaint):
+        files(tmp_path, [*LINES, line])
+
+
+def test_an_argument_that_the_skill_does_not_have_is_refused(tmp_path: Path) -> None:
+    files(tmp_path, LINES)
+    examples = tmp_path / "mood.yaml"
+    examples.write_text(f"argument: subject\n{examples.read_text('utf-8')}", encoding="utf-8")
+    with pytest.raises(DataError, match=r"judge_mood has no argument 'subject'; it has .*topic"):
+        read_lesson(tmp_path / "mood.py", examples, ImageStore("memory://lesson"))
+
+
+def test_phrasings_that_are_no_text_are_named(tmp_path: Path) -> None:
+    files(tmp_path, LINES)
+    (tmp_path / "latin.yaml").write_bytes("skill: caf\xe9".encode("latin-1"))
+    with pytest.raises(DataError, match=r"latin\.yaml' are not a text in UTF-8"):
+        read_lesson(tmp_path / "mood.py", tmp_path / "latin.yaml", ImageStore("memory://lesson"))

@@ -192,3 +192,19 @@ def test_a_family_may_override_the_marks_of_its_file() -> None:
 def test_a_file_that_is_no_collection_of_families_is_refused_by_name(text: str) -> None:
     with pytest.raises(DataError, match=r"^wishes\.yaml"):
         read_phrasings(text, "wishes.yaml")
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("answers: It is {tags}.", r"line 2: answers: .*valid tuple, not 'It is"),
+        ("answer: [x]", r"line 2: answer is a key that is not known there"),
+        ("families: [{name: a, phrasings: [yes]}]", r"line 2: families\.1\.phrasings\.1: .*valid string, not True"),
+        ("families: [{name: a, phrasings: [x], calls: [read_text]}]", r"line 2: families\.1\.calls\.1: "),
+        ("families: [{name: a, phrasings: [x], marks: circle}]", r"line 2: families\.1\.marks: .*not 'circle'"),
+    ],
+)
+def test_a_key_or_value_that_cannot_be_is_told_with_its_line(line: str, complaint: str) -> None:
+    more = "" if line.startswith("families") else "\nfamilies: []"
+    with pytest.raises(DataError, match=complaint):
+        read_phrasings(f"skill: tag_image\n{line}{more}", "wishes.yaml")

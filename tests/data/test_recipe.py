@@ -42,7 +42,11 @@ def test_what_a_recipe_says_is_taken(tmp_path: Path) -> None:
     [
         ("", "needs at least the key 'out'"),
         ("- out", "needs at least the key 'out'"),
-        ("out: 3", "needs at least the key 'out'"),
+        (f"out: 3\n{STAGE}", "line 1: 'out' in recipe must be a text, not 3"),
+        (f"out: ''\n{STAGE}", "line 1: 'out' in recipe must be a text, not ''"),
+        (f"out: x\n{STAGE}\nshape: []", "line 3: a shape must be given by keys and values, not as \\[\\]"),
+        (f"out: x\n{STAGE}\nseed: 4294967296", "line 3: 'seed' in recipe must be from 0 to"),
+        (f"out: x\n{STAGE}\ntuning: {{clip: .inf}}", "line 3: 'clip' in tuning must be a finite number, not inf"),
         ("out: [unclosed", "is not YAML"),
         ("out: x", "'stages' must be a list of at least one stage, not None"),
         ("out: x\nstages: []", "'stages' must be"),
@@ -68,7 +72,7 @@ def test_what_a_recipe_says_is_taken(tmp_path: Path) -> None:
         (f"out: x\n{STAGE}\nshape: {{width: 100, heads: 3}}", "'width' must be an even multiple of 'heads'"),
         (f"out: x\n{STAGE}\nshape: {{vision_width: 100, vision_heads: 3}}", "'vision_width' must be a multiple"),
         (f"out: x\n{STAGE}\ntuning: {{warmup: soon}}", "'warmup' in tuning must be a number"),
-        (f"out: x\n{STAGE}\nseed: -1", "'seed' in recipe must be at least 0, not -1"),
+        (f"out: x\n{STAGE}\nseed: -1", "'seed' in recipe must be from 0 to 4294967295, not -1"),
         (f"out: x\n{STAGE}\n1: 2", "unknown key 1 in recipe"),
     ],
 )
@@ -83,7 +87,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.yaml' cannot be read: No such file"):
         load_recipe(tmp_path / "none.yaml")
     (tmp_path / "latin.yaml").write_bytes("out: caf\xe9".encode("latin-1"))
-    with pytest.raises(ConfigError, match=r"latin\.yaml' is not YAML"):
+    with pytest.raises(ConfigError, match=r"latin\.yaml' is not a text in UTF-8"):
         load_recipe(tmp_path / "latin.yaml")
 
 

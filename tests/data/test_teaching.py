@@ -17,13 +17,15 @@ from llavaplus_graph.skills import PictureArguments, SkillInfo, make_skill, pict
 from llavaplus_graph.types import SkillResult, Tags
 
 
-def lesson(*, answers: tuple[str, ...] = (), works: bool = True) -> Lesson:
+def lesson(*, answers: tuple[str, ...] = (), works: bool = True, broken: bool = False) -> Lesson:
     store = ImageStore("memory://teaching")
 
     def run(image: str | Path | Image.Image) -> SkillResult:
         """Name the size of a picture."""
         if not works:
             raise SkillError("the ruler is broken")
+        if broken:
+            raise RuntimeError("no ruler")
         _, picture = picture_of(image, store)
         return Tags(tags=(f"{picture.width} wide",), scores=(1.0,))
 
@@ -66,8 +68,18 @@ def test_a_skill_that_always_fails_cannot_be_taught(tmp_path: Path) -> None:
         records(tmp_path, lesson(works=False))
 
 
+def test_a_skill_that_breaks_is_told_to_its_author(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"measure_picture breaks with \{\} \(RuntimeError: no ruler\); mend it first"):
+        records(tmp_path, lesson(broken=True))
+
+
 def test_an_answer_that_names_what_results_lack_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"'\{height\}' cannot be filled from a result of measure_picture; it has \{tags\}"
     ):
         records(tmp_path, lesson(answers=("{height}",)))
+
+
+def test_an_answer_that_reads_a_result_as_it_is_not_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"cannot be filled from a result of measure_picture"):
+        records(tmp_path, lesson(answers=("{tags.first}",)))

@@ -34,6 +34,12 @@ def test_a_stage_has_its_own_data_and_adapters(tmp_path: Path) -> None:
     assert recipe.speech.system == "Be brief, please."
 
 
+def test_adapters_without_a_word_more_have_their_defaults(tmp_path: Path) -> None:
+    recipe = read_recipe(written(tmp_path, f"{HEAD}{DATA}stages: [{{name: a, lora: {{}}}}]"))
+    assert isinstance(recipe, TunedRecipe)
+    assert recipe.stages[0].lora == Lora()
+
+
 def test_without_a_base_it_is_a_recipe_from_nothing(tmp_path: Path) -> None:
     assert isinstance(read_recipe(written(tmp_path, "out: x\nstages: [{name: a, records: 1}]")), Recipe)
 
@@ -44,6 +50,9 @@ def test_without_a_base_it_is_a_recipe_from_nothing(tmp_path: Path) -> None:
         (f"{HEAD}{DATA}", "'stages' must be a list of at least one stage, not None"),
         (f"{HEAD}stages:\n- name: a", r"line 4: stage 'a' has no 'data', and the recipe has none"),
         (f"{HEAD}{DATA}stages:\n- name: a\n  trains: eyes", r"line 6: 'trains' names 'eyes'; it must be all, or some"),
+        (f"{HEAD}{DATA}stages:\n- name: a\n  trains: []", r"line 6: 'trains' names nothing; it must be all, or some"),
+        (f"{HEAD}{DATA}stages:\n- name: a\n  lora: []", r"line 6: a lora must be given by keys and values, not as"),
+        (f"{HEAD}{DATA}stages: [{{name: a}}]\ntuning: 0", r"line 5: a tuning must be given by keys and values"),
         (f"{HEAD}{DATA}stages:\n- name: a\n  epochs: 0", r"line 6: 'epochs' in stage must be at least 1, not 0"),
         (f"{HEAD}{DATA}stages:\n- name: a\n  form: poem", r"line 6: 'form' in stage must be one of conversation, cap"),
         (f"{HEAD}{DATA}stages:\n- name: a\n  lora: {{rank: x}}", r"line 6: 'rank' in lora must be a whole number"),

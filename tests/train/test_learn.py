@@ -54,6 +54,12 @@ def test_a_lesson_without_stages_is_refused(tmp_path: Path) -> None:
         learn(lesson(), tmp_path / "out", lambda _: [], stages=())
 
 
+def test_a_place_that_cannot_be_is_refused_before_anybody_is_examined(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ConfigError, match=r"file/out' cannot be made: .*; name another directory"):
+        learn(lesson(), tmp_path / "file" / "out", lambda _: pytest.fail("examined"))
+
+
 def test_what_exists_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="exists already and is not overwritten"):
         learn(lesson(), tmp_path, lambda base: [])

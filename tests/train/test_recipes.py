@@ -7,7 +7,8 @@ import yaml
 import llavaplus_graph
 from llavaplus_graph.chat_model import ChatLlavaPlus
 from llavaplus_graph.train.config import Lora, Source, TunedRecipe, read_recipe
-from llavaplus_graph.train.tune import settings_of, tune
+from llavaplus_graph.train.settings import tuned_settings_of
+from llavaplus_graph.train.tune import tune
 
 RECIPES = Path(llavaplus_graph.__file__).parent / "train" / "recipes"
 LAUNCHERS = ("accelerate.yaml", "fsdp.yaml")
@@ -40,7 +41,7 @@ def test_a_shipped_recipe_runs_on_a_tiny_lmm_of_the_same_class(
 def test_the_published_numbers_are_in_the_recipes(path: Path) -> None:
     recipe = read_recipe(path)
     assert isinstance(recipe, TunedRecipe)
-    align, instruct = (settings_of(recipe, stage) for stage in recipe.stages)
+    align, instruct = (tuned_settings_of(recipe, stage) for stage in recipe.stages)
     assert recipe.stages[0].trains == ("projector",)
     assert recipe.stages[1].trains == ("projector", "language")
     assert (align.learning_rate, align.epochs, 8 * align.samples * align.accumulate) == (2e-3, 1, 128)

@@ -220,6 +220,15 @@ def test_adapters_on_layers_that_do_not_exist_are_refused(base: Path, released: 
         tune(recipe(tmp_path, base, released, stage))
 
 
+def test_a_recipe_that_failed_before_its_first_checkpoint_may_be_mended(
+    base: Path, released: Path, tmp_path: Path
+) -> None:
+    wrong = replace(ALIGN, lora=Lora(targets=("query_key_value",)), trains=("projector", "language"))
+    with pytest.raises(ConfigError, match="no layer of the language model"):
+        tune(recipe(tmp_path, base, released, wrong))
+    assert (tune(recipe(tmp_path, base, released, ALIGN)) / "config.json").exists()
+
+
 def test_a_changed_base_or_file_of_records_is_noticed(base: Path, released: Path, tmp_path: Path) -> None:
     run = recipe(tmp_path, base, released, ALIGN)
     tune(run)

@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from llavaplus_graph.data.curation.located import read_located
 from llavaplus_graph.data.curation.spec import File, Folder, Somewhere, Strict
 from llavaplus_graph.data.sources.released import read_released
 from llavaplus_graph.data.sources.streaming import Tally
+from llavaplus_graph.data.validated import read_validated
 from llavaplus_graph.errors import DataError
 
 Progress = Callable[[int, int], None]
@@ -39,7 +39,7 @@ class GatherSpec(Strict):
 
 def load_gather_spec(path: Path) -> GatherSpec:
     """Read the spec; raises ConfigError with file, line and key."""
-    return read_located(path, GatherSpec)
+    return read_validated(path, GatherSpec)
 
 
 def gather(spec: GatherSpec, *, progress: Progress | None = None) -> Tally:

@@ -18,7 +18,7 @@ from llavaplus_graph.data.curation.plan import Part
 from llavaplus_graph.data.curation.spec import Task
 from llavaplus_graph.data.lesson import text_argument
 from llavaplus_graph.data.noise import as_typed
-from llavaplus_graph.data.phrasing import Phrasing, fill, read_phrasings
+from llavaplus_graph.data.phrasing import Phrasing, fill, read_phrasings_file
 from llavaplus_graph.data.requests import make_request
 from llavaplus_graph.data.slots import Slots, plural
 from llavaplus_graph.errors import DataError
@@ -136,10 +136,7 @@ class _Values:
 
 @cache
 def _read(path: Path) -> tuple[Phrasing, ...]:
-    try:
-        return tuple(read_phrasings(path.read_text("utf-8"), path.name))
-    except OSError as error:
-        raise DataError(f"The phrasings {str(path)!r} cannot be read: {error.strerror}.") from error
+    return tuple(read_phrasings_file(path))
 
 
 def _named(phrasing: Phrasing, tools: Sequence[BaseTool]) -> Phrasing:

@@ -141,9 +141,11 @@ def _imported(path: str, folder: Path) -> BaseChatModel:
         factory = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"there is no labeller {path!r}: {error}; give module:factory of a chat model.") from error
+    # Whatever somebody's module or factory does wrong becomes a sentence for its author.
+    except Exception as error:
+        raise ConfigError(f"the labeller {path!r} cannot be imported: {type(error).__name__}: {error}") from error
     try:
         made = factory()
-    # Whatever somebody's factory does wrong becomes a sentence for its author.
     except Exception as error:
         raise ConfigError(f"the labeller {path!r} cannot be made: {type(error).__name__}: {error}") from error
     if not isinstance(made, BaseChatModel):

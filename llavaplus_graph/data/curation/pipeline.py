@@ -201,12 +201,15 @@ def _write_whole(path: Path, text: str) -> None:
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
     """Keep other processes from the same folder."""
+    lock = FileLock(out / ".lock", timeout=0)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(out / ".lock", timeout=0)
-        with lock:
-            yield
+        lock.acquire()
     except Timeout:
         raise ConfigError(f"another process makes data in {str(out)!r}; wait for it or name another 'out'.") from None
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+    except OSError as error:
         raise ConfigError(f"the folder {str(out)!r} cannot be written to: {error.strerror}.") from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -15,6 +15,7 @@ from langchain_core.messages import ToolCall, ToolMessage
 from langchain_core.tools import BaseTool
 
 from llavaplus_graph.data.curation.labelling import DroppedError
+from llavaplus_graph.data.record import picture_file
 from llavaplus_graph.data.sources.contexts import ImageContext
 from llavaplus_graph.errors import ConfigError, PictureError
 from llavaplus_graph.images import ImageStore, resolve_handle
@@ -75,7 +76,7 @@ class Running:
         """
         if not context.image:
             return cls(store)
-        path = next((folder / context.image for folder in folders if (folder / context.image).is_file()), None)
+        path = picture_file(context.image, folders)
         if path is None:
             raise DroppedError("its picture is in none of the folders", context.image)
         try:

@@ -20,8 +20,8 @@ from pydantic import (
     model_validator,
 )
 
-from llavaplus_graph.data.curation.located import read_located
 from llavaplus_graph.data.sources.contexts import ImageContext
+from llavaplus_graph.data.validated import read_validated
 
 Kind = Literal[
     "plain",
@@ -39,6 +39,8 @@ Kind = Literal[
 
 
 def _in_folder(value: Any, info: ValidationInfo) -> Any:  # Any: whatever a file holds
+    if isinstance(value, str) and (not value or "\0" in value):
+        raise ValueError(f"{value!r} is no path")
     folder = (info.context or {}).get("folder", Path())
     return folder / value if isinstance(value, str) else value
 
@@ -94,7 +96,7 @@ class Images(Strict):
     folders: tuple[Folder, ...] = ()
     contexts: File | None = None
     coco: Coco | None = None
-    most: Annotated[int, Field(ge=1)] | None = None
+    most: Annotated[int, Field(strict=True, ge=1)] | None = None
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -128,7 +130,7 @@ class LabellerSpec(Strict):
     base_url: str | None = Field(default=None, pattern="^https?://")
     api_key_env: str = "OPENAI_API_KEY"
     temperature: Annotated[float, Field(ge=0, le=2)] | None = 0.9
-    max_tokens: Annotated[int, Field(ge=16)] = 1024
+    max_tokens: Annotated[int, Field(strict=True, ge=16)] = 1024
     timeout: Annotated[float, Field(gt=0)] = 120.0
     method: Literal["json_schema", "function_calling", "json_mode"] = "json_schema"
     prices: Prices | None = None
@@ -173,7 +175,7 @@ class Task(Strict):
     name: Name
     kind: Kind
     skills: tuple[str, ...] = ()
-    records: Annotated[int, Field(ge=0)] = 0
+    records: Annotated[int, Field(strict=True, ge=0)] = 0
     about: str = ""
     intentions: tuple[str, ...] = ()
     examples: tuple[Example, ...] = ()
@@ -181,7 +183,7 @@ class Task(Strict):
     marks: Literal["box", "points"] | None = None
     at_once: bool = False
     of: tuple[Name, ...] = ()
-    turns: Annotated[int, Field(ge=2, le=12)] = 3
+    turns: Annotated[int, Field(strict=True, ge=2, le=12)] = 3
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -236,12 +238,12 @@ class Spec(Strict):
     images: Images
     tasks: tuple[Task, ...] = Field(min_length=1)
     labeller: Annotated[str, AfterValidator(_is_labeller)] | LabellerSpec = "grammar"
-    seed: int = 7
+    seed: Annotated[int, Field(strict=True)] = 7
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    concurrency: Annotated[int, Field(ge=1, le=256)] = 8
-    retries: Annotated[int, Field(ge=0, le=20)] = 5
+    concurrency: Annotated[int, Field(strict=True, ge=1, le=256)] = 8
+    retries: Annotated[int, Field(strict=True, ge=0, le=20)] = 5
     wait: Annotated[float, Field(ge=0)] = 1.0
-    attempts: Annotated[int, Field(ge=1, le=10)] = 2
+    attempts: Annotated[int, Field(strict=True, ge=1, le=10)] = 2
     filters: Filters = Filters()
 
     @model_validator(mode="after")
@@ -268,4 +270,4 @@ def load_spec(path: Path) -> Spec:
     Raises:
         ConfigError: If it cannot be used; one sentence with file, line and key.
     """
-    return read_located(path, Spec)
+    return read_validated(path, Spec)

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from llavaplus_graph.data.record import picture_file
 from llavaplus_graph.data.sources.released import NO_PICTURE
 from llavaplus_graph.data.sources.streaming import Tally, read_bodies
 from llavaplus_graph.geometry import Box
@@ -108,7 +109,7 @@ def read_contexts(
 def with_pictures(contexts: Iterator[ImageContext], folders: Sequence[Path], tally: Tally) -> Iterator[ImageContext]:
     """Leave out contexts whose picture is in none of the folders, and count them."""
     for context in contexts:
-        if context.image and not any((folder / context.image).is_file() for folder in folders):
+        if context.image and picture_file(context.image, folders) is None:
             tally.kept -= 1
             tally.drop(NO_PICTURE, context.image)
         else:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from llavaplus_graph.data.record import Record, unlike
+from llavaplus_graph.data.record import Record, picture_file, unlike
 from llavaplus_graph.data.sources.streaming import Tally as Tally
 from llavaplus_graph.data.sources.streaming import read_bodies
 from llavaplus_graph.errors import DataError
@@ -72,9 +72,8 @@ def _record(body: Any, name: str, images: Sequence[Path]) -> Record:
     places = sum(turn["value"].count(IMAGE) for turn in turns)
     if places != len(names):
         raise DataError(f"it has {places} places for {len(names)} pictures")
-    for each in names if images else ():
-        if not any((root / each).is_file() for root in images):
-            raise DataError(NO_PICTURE)
+    if images and any(picture_file(each, images) is None for each in names):
+        raise DataError(NO_PICTURE)
     source = str(body.get("data_source") or "")
     return Record(name, tuple(names), tuple(turns), source, unlike(body, name, names, source))
 
@@ -90,6 +89,8 @@ def _turns(found: Any) -> list[dict[str, Any]]:
         if speaker != ("human", "gpt")[index % 2]:
             raise DataError("its speakers do not take turns")
         turns.append(_human(turn, index == 0) if speaker == "human" else _gpt(turn))
+    if len(turns) == 1:
+        raise DataError("nobody answers in it")
     return turns
 
 

@@ -44,11 +44,13 @@ def test_any_chat_model_labels_that_a_module_beside_the_spec_makes(tmp_path: Pat
     [
         ("no_such_module:make", "there is no labeller 'no_such_module:make': No module named"),
         ("json:make", "there is no labeller 'json:make'"),
+        ("half_written:make", "'half_written:make' cannot be imported: SyntaxError"),
         ("json:JSONDecoder", "must give a LangChain chat model, not JSONDecoder"),
         ("json:loads", "'json:loads' cannot be made: TypeError"),
     ],
 )
 def test_a_labeller_that_is_none_is_told(tmp_path: Path, write: Write, path: str, complaint: str) -> None:
+    (tmp_path / "half_written.py").write_text("def make(", "utf-8")
     with pytest.raises(ConfigError, match=complaint):
         open_labeller(write(labeller=path), {}, tmp_path)
 

@@ -210,3 +210,13 @@ def test_nobody_works_twice_in_one_folder(tmp_path: Path, write: Write) -> None:
 
     with pytest.raises(ConfigError, match="another process makes data"):
         curate_spec(spec, tmp_path, progress=meddle)
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path, write: Write) -> None:
+    (tmp_path / "file").write_text("x", "utf-8")
+    spec = write().model_copy(update={"out": tmp_path / "file" / "below" / ("x" * 300)})
+    with pytest.raises(ConfigError, match="cannot be written to"):
+        curate_spec(spec, tmp_path)
+    named_too_long = spec.model_copy(update={"out": tmp_path / ("x" * 300)})
+    with pytest.raises(ConfigError, match="cannot be written to: File name too long"):
+        curate_spec(named_too_long, tmp_path)

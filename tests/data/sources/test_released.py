@@ -70,6 +70,7 @@ def test_the_picture_is_not_placed_again_in_the_question_that_comes_back(tmp_pat
         ("text", "it is not an object"),
         (body(conversations=[]), "it has no conversation"),
         (body(PLAN, ASKED), "its speakers do not take turns"),
+        (body(ASKED), "nobody answers in it"),
         (body(ASKED, {"from": "gpt", "value": None}), "a turn has no text"),
         (body(ASKED, {**PLAN, "actions": [{"name": "sam"}]}), "an action names no skill"),
         (body(ASKED, {**PLAN, "actions": "[{"}), "its actions are not JSON"),
@@ -165,3 +166,8 @@ def test_the_size_of_a_file_does_not_matter_for_memory(tmp_path: Path) -> None:
     kept, grown = map(int, done.stdout.split())
     assert kept == 20_000
     assert grown < 4_000  # kilobytes; the file held whole would take ten times its size
+
+
+def test_a_picture_whose_name_no_file_can_have_is_counted_like_one_that_is_not_there(tmp_path: Path) -> None:
+    records, tally = read(tmp_path, body(image="x" * 5_000), images=[tmp_path])
+    assert (records, dict(tally.dropped)) == ([], {"its picture is in none of the folders": 1})
