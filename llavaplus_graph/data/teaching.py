@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from langchain_core.messages import ToolCall
-
 from llavaplus_graph.data import wording
 from llavaplus_graph.data.conversations import Composer, PictureFact
+from llavaplus_graph.data.deadline import OverdueError, invoke_in_time
 from llavaplus_graph.data.lesson import Lesson
 from llavaplus_graph.data.phrasing import Phrasing
 from llavaplus_graph.data.record import Record, gpt, human
@@ -88,11 +87,12 @@ def _run_for_real(lesson: Lesson, facts: Sequence[PictureFact], folder: Path, rn
         args = dict(request.action.params)
         if "image" in lesson.tool.args:
             args["image"] = folder / fact.file
-        call = ToolCall(name=lesson.tool.name, args=args, id=f"call_{len(runs)}", type="tool_call")
         try:
-            message = lesson.tool.invoke(call)
+            message = invoke_in_time(lesson.tool, args)
             content = json.loads(str(message.content))
             made = parse_result(message.artifact).pictures
+        except OverdueError as error:
+            raise DataError(f"{error} with {request.action.params}, which is its deadline; make it faster.") from None
         # Whatever somebody's skill does wrong becomes a sentence for its author.
         except Exception as error:
             told = f"{lesson.tool.name} breaks with {request.action.params} ({type(error).__name__}: {error})"

@@ -1,4 +1,5 @@
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from llavaplus_graph.skills import PictureArguments, SkillInfo, make_skill, pict
 from llavaplus_graph.types import SkillResult, Tags
 
 
-def lesson(*, answers: tuple[str, ...] = (), works: bool = True, broken: bool = False) -> Lesson:
+def lesson(*, answers: tuple[str, ...] = (), works: bool = True, broken: bool = False, seconds: float = 0.0) -> Lesson:
     store = ImageStore("memory://teaching")
 
     def run(image: str | Path | Image.Image) -> SkillResult:
@@ -26,10 +27,11 @@ def lesson(*, answers: tuple[str, ...] = (), works: bool = True, broken: bool = 
             raise SkillError("the ruler is broken")
         if broken:
             raise RuntimeError("no ruler")
+        time.sleep(seconds)
         _, picture = picture_of(image, store)
         return Tags(tags=(f"{picture.width} wide",), scores=(1.0,))
 
-    tool = make_skill(run, SkillInfo("measure_picture"), PictureArguments)
+    tool = make_skill(run, SkillInfo("measure_picture", deadline=1.0), PictureArguments)
     lines = [Phrasing("measure_picture", f"how wide {n}", "measure/plain", answers=answers) for n in range(20)]
     return Lesson(tool, tuple(lines), ())
 
@@ -71,6 +73,11 @@ def test_a_skill_that_always_fails_cannot_be_taught(tmp_path: Path) -> None:
 def test_a_skill_that_breaks_is_told_to_its_author(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"measure_picture breaks with \{\} \(RuntimeError: no ruler\); mend it first"):
         records(tmp_path, lesson(broken=True))
+
+
+def test_a_skill_that_hangs_cannot_be_taught(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"measure_picture: more than 1 s with \{\}, which is its deadline"):
+        records(tmp_path, lesson(seconds=3.0))
 
 
 def test_an_answer_that_names_what_results_lack_is_refused(tmp_path: Path) -> None:

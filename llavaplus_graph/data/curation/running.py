@@ -5,26 +5,23 @@ from __future__ import annotations
 import functools
 import json
 import operator
-import queue
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from langchain_core.messages import ToolCall, ToolMessage
+from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool
 
 from llavaplus_graph.data.curation.labelling import DroppedError
+from llavaplus_graph.data.deadline import OverdueError, invoke_in_time
 from llavaplus_graph.data.record import picture_file
 from llavaplus_graph.data.sources.contexts import ImageContext
 from llavaplus_graph.errors import ConfigError, PictureError
 from llavaplus_graph.images import ImageStore, resolve_handle
 from llavaplus_graph.protocol import Action
 from llavaplus_graph.skill_files import load_skill_file
-from llavaplus_graph.skills import load_skills, skill_info
+from llavaplus_graph.skills import load_skills
 from llavaplus_graph.types import Mask, Masks, SkillResult, parse_result
-
-_DEADLINE = 120.0  # seconds, for a tool that does not say how long it may take
 
 
 def open_skills(entries: Sequence[str], folder: Path, store: ImageStore) -> dict[str, BaseTool]:
@@ -118,33 +115,12 @@ class Running:
 
 
 def _within_deadline(tool: BaseTool, args: Mapping[str, Any]) -> ToolMessage:
-    info = skill_info(tool)
-    deadline = info.deadline if info else _DEADLINE
-    done: queue.Queue[ToolMessage | BaseException] = queue.Queue()
-
-    def work() -> None:
-        try:
-            done.put(tool.invoke(ToolCall(name=tool.name, args=dict(args), id="call", type="tool_call")))
-        # Handed to the thread that waits.
-        except BaseException as error:  # noqa: BLE001
-            done.put(error)
-
-    with _lock_of(tool.name):
-        threading.Thread(target=work, daemon=True).start()
-        try:
-            outcome = done.get(timeout=deadline)
-        except queue.Empty:
-            raise DroppedError("the skill took too long", f"{tool.name}: more than {deadline:g} s") from None
-    if isinstance(outcome, Exception):
-        raise DroppedError("the skill broke", f"{tool.name}: {type(outcome).__name__}: {outcome}") from outcome
-    if not isinstance(outcome, ToolMessage):
-        raise outcome
-    return outcome
-
-
-@functools.cache
-def _lock_of(name: str) -> threading.Lock:  # noqa: ARG001 - the name is the key of the cache
-    return threading.Lock()
+    try:
+        return invoke_in_time(tool, args)
+    except OverdueError as error:
+        raise DroppedError("the skill took too long", str(error)) from None
+    except Exception as error:
+        raise DroppedError("the skill broke", f"{tool.name}: {type(error).__name__}: {error}") from error
 
 
 def _union(masks: Sequence[Mask]) -> Mask:
