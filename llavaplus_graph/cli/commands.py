@@ -164,7 +164,7 @@ def learn(
     ] = 28_000,
     rehearsal: Annotated[
         float, typer.Option(min=0, max=0.99, help="Share of them that rehearses what the LMM knows already.")
-    ] = 0.75,
+    ] = 0.8,
 ) -> None:
     """Teach the LMM a new skill: make data by really running it, tune, and show what was known before and after."""
     lazy.learning.run_learn(skill, examples, out, model=model, limit=limit, records=records, rehearsal=rehearsal)

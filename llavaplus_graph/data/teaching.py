@@ -27,8 +27,8 @@ from llavaplus_graph.protocol import IMAGE, holding_message, render_observation
 from llavaplus_graph.types import parse_result
 
 _log = logging.getLogger(__name__)
-REHEARSAL = 0.75
-"""Share of a lesson that rehearses what the LMM knows: enough to keep it, with a quarter left for the new skill."""
+REHEARSAL = 0.8
+"""Share of a lesson that rehearses what the LMM knows: enough to keep it, with a fifth left for the new skill."""
 _DRILLS = 0.13  # share of the rehearsal that copies and names kinds of pictures
 _PICTURED = 0.7  # share of the rehearsed conversations that show a picture
 _MOST_RUNS = 160

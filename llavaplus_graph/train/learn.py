@@ -55,8 +55,8 @@ class Learned:
 
 
 STAGES = (
-    Stage("lesson", records=18_000, learning_rate=2.5e-4, final_rate=0.3),
-    Stage("settling", records=10_000, learning_rate=1e-4, final_rate=0.02),
+    Stage("lesson", records=18_000, learning_rate=1.5e-4, final_rate=0.3),
+    Stage("settling", records=10_000, learning_rate=6e-5, final_rate=0.02),
 )
 """What two CPU cores train in about ten minutes; the second stage lets the rate fall to nothing."""
 
