@@ -173,7 +173,7 @@ def learn(
 def evaluate(
     which: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[planning|development|reading|sight]...", help="Examinations; by default all."),
+        typer.Argument(metavar="[planning|unseen|development|reading|sight]...", help="Examinations; by default all."),
     ] = None,
     model: Annotated[
         str | None, typer.Option(metavar="DIR", help="A model directory instead of the bundled LMM.")

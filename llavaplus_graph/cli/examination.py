@@ -28,7 +28,7 @@ def run_evaluate(which: Sequence[str], *, model: str | None, limit: int | None, 
     """Asks the examinations that were named, or all of them.
 
     Args:
-        which: some of ``planning``, ``development``, ``reading`` and ``sight``.
+        which: some of ``planning``, ``unseen``, ``development``, ``reading`` and ``sight``.
         model: a model directory; None is the bundled LMM.
         limit: ask at most so many questions of each examination.
         as_json: one JSON document instead of tables.
@@ -56,6 +56,10 @@ def run_evaluate(which: Sequence[str], *, model: str | None, limit: int | None, 
 
 def _planning(lmm: ChatLlavaPlus, tools: Sequence[Any], store: ImageStore, limit: int | None) -> dict[str, Any]:
     return _planned(lmm, tools, store, held_out_questions("test")[:limit])
+
+
+def _unseen(lmm: ChatLlavaPlus, tools: Sequence[Any], store: ImageStore, limit: int | None) -> dict[str, Any]:
+    return _planned(lmm, tools, store, held_out_questions("unseen")[:limit])
 
 
 def _development(lmm: ChatLlavaPlus, tools: Sequence[Any], store: ImageStore, limit: int | None) -> dict[str, Any]:
@@ -110,6 +114,7 @@ def _sight(lmm: ChatLlavaPlus, tools: Sequence[Any], store: ImageStore, limit: i
 
 _EXAMINATIONS: dict[str, Examination] = {
     "planning": _planning,
+    "unseen": _unseen,
     "development": _development,
     "reading": _reading,
     "sight": _sight,

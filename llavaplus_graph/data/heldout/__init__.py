@@ -35,7 +35,7 @@ class Question:
     pictures: int = 1
 
 
-Part = Literal["test", "development"]
+Part = Literal["test", "unseen", "development"]
 
 
 @cache
@@ -43,8 +43,9 @@ def held_out_questions(part: Part = "test") -> tuple[Question, ...]:
     """Read the examination.
 
     Args:
-        part: `test` was written last, by someone who saw neither training phrasings nor results. What was missed in
-            `development` was looked at while phrasings were still being written, so it flatters.
+        part: `unseen` was written last, by someone who saw neither phrasings nor results, and nobody has looked at what
+            is missed in it. So was `test`, until the misses of one edition were looked at. Those of `development` were
+            read while phrasings were still being written, so it flatters.
     """
     entries = yaml.safe_load((files(__name__) / f"{part}.yaml").read_text("utf-8"))
     return tuple(_question(entry) for entry in entries)
