@@ -241,7 +241,8 @@ def picture_of(image: str | Path | Image.Image, store: ImageStore) -> tuple[str,
         if not HANDLE.fullmatch(image):
             shown = repr(image if len(image) <= 60 else f"{image[:57]}...")
             raise SkillError(
-                f"{shown} names no picture outside a conversation; pass a handle (img_ and 16 hexadecimal digits)"
+                f"{shown} names no picture outside a conversation; pass a handle (img_ and 16 hexadecimal digits), "
+                "or from Python a Path or a PIL picture"
             )
         return image, store.get(image)
     handle = store.put(image)

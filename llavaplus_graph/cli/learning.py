@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -94,8 +95,11 @@ def _plain(learned: Learned) -> dict[str, object]:
 
 
 def _table(learned: Learned) -> Table:
-    columns = ("questions", "skill before", "after", "skill and arguments before", "after")
-    table = Table("", *columns, title=f"learned in {learned.minutes:.0f} minutes", title_justify="left")
+    title = f"learned in {learned.minutes:.0f} minutes"
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, title=title, title_justify="left")
+    table.add_column(no_wrap=True)
+    for column in ("asked", "skill before", "skill after", "arguments before", "arguments after"):
+        table.add_column(column, justify="right")
     after: dict[str, Score] = {score.group: score for score in learned.after}
     rows: Sequence[Score] = learned.before
     for old in rows:
