@@ -1,5 +1,6 @@
 """Every notebook runs from top to bottom in a fresh kernel, shows pictures, and is stored as one whole run or none."""
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -8,6 +9,7 @@ from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+ABSOLUTE_PATH = re.compile(r"(?<![\w.:/])/\w+/\w+")
 
 
 def test_notebooks_are_numbered() -> None:
@@ -22,6 +24,14 @@ def test_a_notebook_is_stored_with_what_one_whole_run_showed_or_with_nothing(pat
     outputs = [output for cell in code for output in cell.outputs]
     assert counts == list(range(1, len(code) + 1)) or (counts, outputs) == ([None] * len(code), [])
     assert [output for output in outputs if output.output_type == "error" or output.get("name") == "stderr"] == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_a_notebook_shows_names_no_folder_of_the_machine_that_ran_it(path: Path) -> None:
+    code = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    outputs = [output for cell in code for output in cell.outputs]
+    texts = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs]
+    assert [text for text in texts if ABSOLUTE_PATH.search(text)] == []
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -21,9 +21,8 @@ from llavaplus_graph.evaluate.planning import examine, report
 from llavaplus_graph.images import ImageStore
 from llavaplus_graph.skills import load_skills
 from llavaplus_graph.train.figure import draw_scores
-from llavaplus_graph.train.learn import STAGES, Learned, Score, learn
+from llavaplus_graph.train.learn import RECORDS, STAGES, Learned, Score, learn
 
-RECORDS = sum(stage.records for stage in STAGES)
 _PICTURES = 60  # a kind, for so many records; fewer records need fewer
 
 

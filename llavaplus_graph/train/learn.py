@@ -54,11 +54,14 @@ class Learned:
     minutes: float
 
 
+RECORDS = 28_000
+"""Conversations in a whole lesson: what two CPU cores train in about ten minutes."""
+
 STAGES = (
-    Stage("lesson", records=18_000, learning_rate=1.5e-4, final_rate=0.3),
-    Stage("settling", records=10_000, learning_rate=6e-5, final_rate=0.02),
+    Stage("lesson", records=RECORDS * 11 // 15, learning_rate=3e-4, final_rate=0.02),
+    Stage("settling", records=RECORDS * 4 // 15, learning_rate=5e-5, final_rate=0.02),
 )
-"""What two CPU cores train in about ten minutes; the second stage lets the rate fall to nothing."""
+"""A steep stage that learns the skill, and a gentle one that may mend what it cost; the better one is kept."""
 
 _SPARED = 0.01  # what the old skills may lose for nothing
 _WEIGHT = 3.0  # of what they lose beyond it, against what the new skill gains
