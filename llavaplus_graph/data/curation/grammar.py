@@ -60,6 +60,8 @@ class GrammarLabeller:
         if brief.task.kind == "knowledge" and context.question:
             return Wish(context.question, ({},))
         family = [p for p in self._phrasings(brief.task) if p.family == brief.part.intention]
+        if brief.task.kind == "arguments" and context.names:  # ask for what is there, where the family can
+            family = [p for p in family if any(slot in p.text for slot in _THINGS)] or family
         phrasing = rng.choice(family)
         values = _Values(brief, rng)
         if brief.marks is not None:
